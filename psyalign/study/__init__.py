@@ -1,0 +1,53 @@
+"""The study file: what is asked, of which data, with which scorer, arms and tests."""
+
+from psyalign.study.checks import check_study, require_files, require_study
+from psyalign.study.load import load_study
+from psyalign.study.plan import PlanRow, plan
+from psyalign.study.resolve import resolved, resolved_toml
+from psyalign.study.schema import (
+    ALIGNED_ARMS,
+    Align,
+    Arm,
+    Data,
+    Dif,
+    Feedback,
+    Group,
+    Items,
+    Lora,
+    Plant,
+    Report,
+    Reward,
+    Scorer,
+    Simulation,
+    Split,
+    Study,
+    StudyTable,
+)
+
+__all__ = [
+    "ALIGNED_ARMS",
+    "Align",
+    "Arm",
+    "Data",
+    "Dif",
+    "Feedback",
+    "Group",
+    "Items",
+    "Lora",
+    "PlanRow",
+    "Plant",
+    "Report",
+    "Reward",
+    "Scorer",
+    "Simulation",
+    "Split",
+    "Study",
+    "StudyTable",
+    "check_study",
+    "load_study",
+    "plan",
+    "require_files",
+    "require_study",
+    "resolved",
+    "resolved_toml",
+]

@@ -1,0 +1,142 @@
+"""What a study will do, stage by stage, before anything is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psyalign.study.schema import Study
+
+__all__ = ["PlanRow", "plan"]
+
+ARM_WORDS = {
+    "refit": "fine-tune the baseline on the feedback scores",
+    "dpo": "DPO on the score preferences",
+    "ppo": "PPO over all score points against the reward model",
+    "equivalence": "anchored equivalence alone, without score feedback",
+    "dpo+equivalence": "DPO with the anchored equivalence term",
+    "ppo+equivalence": "PPO with the anchored equivalence term",
+}
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One stage of a run.
+
+    Attributes
+    ----------
+    stage : str
+        Its name, as in the run directory: "data", "sft", "align/dpo", …
+    what : str
+        What it does with the study's settings.
+    cost_note : str
+        What its running time grows with.
+    """
+
+    stage: str
+    what: str
+    cost_note: str
+
+
+def plan(study: Study) -> list[PlanRow]:
+    """The stages of a run in the order in which they run.
+
+    Parameters
+    ----------
+    study : Study
+        A validated study.
+
+    Returns
+    -------
+    list of PlanRow
+        Data, baseline, ceiling (if asked for), feedback, reward model (if an arm is trained on
+        feedback), one row for each aligned arm, scoring, agreement and DIF.
+    """
+    rows = [_data(study), _baseline(study)]
+    if "ceiling" in study.align.arms:
+        rows.append(_ceiling(study))
+    aligned = [arm for arm in study.align.arms if arm in ARM_WORDS]
+    rows += [_feedback(study), _reward(study)]
+    rows += [_arm(study, arm) for arm in aligned]
+    return [*rows, *_results(study)]
+
+
+def _data(study: Study) -> PlanRow:
+    split = study.split
+    shares = f"train {split.train:.0%}, feedback {split.feedback:.0%}, audit {split.audit:.0%}"
+    if study.simulation is not None:
+        source = f"simulate {study.simulation.persons} persons"
+    else:
+        source = f"read {study.data.responses}"
+    planted = "; plant a wording bias" if study.plant is not None else ""
+    return PlanRow("data", f"{source}{planted}; split persons: {shares}", "seconds")
+
+
+def _baseline(study: Study) -> PlanRow:
+    scorer = study.scorer
+    scores = f"{_rater(study.data.operational)} scores"
+    what = f"fine-tune {scorer.base} (LoRA rank {scorer.lora.rank}) on the {scores}"
+    return PlanRow("sft", what, _passes(scorer.epochs, _training_responses(study)))
+
+
+def _ceiling(study: Study) -> PlanRow:
+    what = f"the same on the {_rater(study.data.criterion)} scores, as the ceiling"
+    return PlanRow("ceiling", what, _passes(study.scorer.epochs, _training_responses(study)))
+
+
+def _feedback(study: Study) -> PlanRow:
+    feedback = study.feedback
+    sources = {
+        "panel": f"panel scores of rater {_rater(feedback.rater)}",
+        "second_scoring": f"what changed from '{feedback.first}' to '{feedback.second}'",
+        "records": f"records in {feedback.records}",
+    }
+    what = f"{sources[feedback.source]}, at most {feedback.max_responses} responses"
+    if feedback.equivalence != "none":
+        what += f"; equivalences from {feedback.equivalence}, at most {feedback.max_equivalences}"
+    return PlanRow("feedback", what, "seconds, and one scoring of the feedback responses")
+
+
+def _reward(study: Study) -> PlanRow:
+    what = f"reward model on the score preferences, {study.reward.holdout:.0%} held out"
+    return PlanRow(
+        "reward", what, _passes(study.reward.epochs, f"≤ {study.feedback.max_responses} responses")
+    )
+
+
+def _arm(study: Study, arm: str) -> PlanRow:
+    """A training pass over the feedback: responses, pairs of wordings, or both."""
+    responses, pairs = study.feedback.max_responses, study.feedback.max_equivalences
+    seen = []
+    if arm != "equivalence":
+        seen.append(f"≤ {responses} responses")
+    if "equivalence" in arm:
+        seen.append(f"≤ {pairs} pairs")
+    note = _passes(study.align.epochs, " and ".join(seen))
+    if arm.startswith("ppo"):
+        note += f", {study.align.ppo_inner} inner steps each"
+    return PlanRow(f"align/{arm}", ARM_WORDS[arm], note)
+
+
+def _results(study: Study) -> list[PlanRow]:
+    groups = ", ".join(f"{name} ({g.focal} – {g.reference})" for name, g in study.groups.items())
+    boot = study.dif.bootstrap
+    return [
+        PlanRow("scores", f"score the audit persons with {len(study.align.arms)} arms", "one scoring an arm"),
+        PlanRow(
+            "agreement", f"agreement with the {_rater(study.data.criterion)} scores", f"{boot} bootstraps"
+        ),
+        PlanRow("dif", f"{', '.join(study.dif.methods)} for {groups}", f"{boot} bootstraps"),
+    ]
+
+
+def _rater(name: str) -> str:
+    return f"'{name}'" if name else "adjudicated"
+
+
+def _training_responses(study: Study) -> str:
+    limit = study.split.max_train_responses
+    return f"≤ {limit} responses" if limit else "the train persons' responses"
+
+
+def _passes(epochs: int, over: str) -> str:
+    return f"{epochs} epoch{'s' if epochs > 1 else ''} over {over}"

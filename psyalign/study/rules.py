@@ -1,0 +1,201 @@
+"""Rules between keys of a study file: pure functions from a study to the problems in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from psyalign.study.schema import Study
+
+__all__ = ["Problem", "problems"]
+
+# Columns that psyalign itself writes beside a person's attributes.
+RESERVED = frozenset(
+    {"person", "item", "wording", "response", "response_id", "rater", "score", "split", "all", "origin"}
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in a study file.
+
+    Attributes
+    ----------
+    key : tuple of str
+        Path to the key, such as ``("align", "arms")``.
+    message, mend : str
+        What is wrong, and what to do about it.
+    """
+
+    key: tuple[str, ...]
+    message: str
+    mend: str
+
+
+def problems(study: Study) -> list[Problem]:
+    """All contradictions between the keys of `study`, in the order of the file."""
+    found: list[Problem] = []
+    for rule in (_data, _plant, _split, _groups, _feedback, _equivalence, _arms, _dif, _report):
+        found.extend(rule(study))
+    return found
+
+
+def _data(study: Study) -> Iterator[Problem]:
+    data = study.data
+    if data.source == "files":
+        for key in ("responses", "ratings"):
+            if getattr(data, key) is None:
+                yield Problem(
+                    ("data", key),
+                    f"[data] needs '{key}', the file with the {key}.",
+                    f'Add {key} = "data/{key}.csv", or set source = "simulate".',
+                )
+        if study.simulation is not None:
+            yield Problem(
+                ("simulation",),
+                '[simulation] has no effect, because [data] source is "files".',
+                'Drop [simulation], or set source = "simulate" in [data].',
+            )
+        return
+    for key in ("responses", "ratings", "persons"):
+        if getattr(data, key) is not None:
+            yield Problem(
+                ("data", key),
+                f"'{key}' names a file, but the respondents are simulated.",
+                f"Drop '{key}', or set source = \"files\".",
+            )
+
+
+def _plant(study: Study) -> Iterator[Problem]:
+    if study.plant is not None and study.data.source == "simulate":
+        yield Problem(
+            ("plant",),
+            "[plant] puts a bias into real answers, but the respondents are simulated.",
+            "Drop [plant]; a simulated penalty is set in [simulation].",
+        )
+
+
+def _split(study: Study) -> Iterator[Problem]:
+    shares = study.split.shares
+    total = sum(shares.values())
+    if abs(total - 1) > 1e-6:
+        listed = " + ".join(f"{share:g}" for share in shares.values())
+        yield Problem(
+            ("split",),
+            f"The shares train, feedback and audit must sum to 1; {listed} = {total:g}.",
+            "Change one of the three shares.",
+        )
+
+
+def _groups(study: Study) -> Iterator[Problem]:
+    if not study.groups:
+        yield Problem(
+            ("groups",),
+            "The study compares no groups.",
+            'Add, say, [groups.gender] with reference = "men" and focal = "women".',
+        )
+    for attribute, group in study.groups.items():
+        if attribute in RESERVED:
+            yield Problem(
+                ("groups", attribute),
+                f"'{attribute}' is a column of psyalign's own and cannot be a person attribute.",
+                "Rename the attribute in the data and here.",
+            )
+        if group.reference == group.focal:
+            yield Problem(
+                ("groups", attribute, "focal"),
+                f"Reference and focal group are both '{group.focal}'.",
+                "Name two different values of the attribute.",
+            )
+
+
+def _feedback(study: Study) -> Iterator[Problem]:
+    feedback = study.feedback
+    if feedback.source == "second_scoring":
+        for key in ("first", "second"):
+            if not getattr(feedback, key):
+                yield Problem(
+                    ("feedback", key),
+                    f"source = \"second_scoring\" needs '{key}', a rater's name.",
+                    "Name the rater before (first) and after (second) the correction.",
+                )
+        if feedback.first and feedback.first == feedback.second:
+            yield Problem(
+                ("feedback", "second"),
+                f"First and second scoring are both rater '{feedback.second}'.",
+                "Name two different raters.",
+            )
+    if "records" in (feedback.source, feedback.equivalence) and feedback.records is None:
+        yield Problem(
+            ("feedback", "records"),
+            "Feedback comes from records, but no file is named.",
+            'Add records = "feedback.jsonl".',
+        )
+
+
+def _equivalence(study: Study) -> Iterator[Problem]:
+    feedback = study.feedback
+    wanting = [arm for arm in study.align.arms if "equivalence" in arm]
+    if wanting and feedback.equivalence == "none":
+        yield Problem(
+            ("feedback", "equivalence"),
+            f"The arm '{wanting[0]}' needs equivalence feedback, and [feedback] equivalence is \"none\".",
+            'Set equivalence to "alternates", "records" or "matched_answers", or drop the arm.',
+        )
+    if feedback.equivalence == "alternates" and not feedback.neutral_wording:
+        yield Problem(
+            ("feedback", "neutral_wording"),
+            "Pairs of wordings need to know which wording is the neutral one that teaches.",
+            'Add neutral_wording = "standard", or the name of another wording.',
+        )
+
+
+def _arms(study: Study) -> Iterator[Problem]:
+    arms = study.align.arms
+    repeated = sorted({arm for arm in arms if arms.count(arm) > 1})
+    if repeated:
+        yield Problem(("align", "arms"), f"The arm '{repeated[0]}' is listed twice.", "List each arm once.")
+    if "baseline" not in arms:
+        yield Problem(
+            ("align", "arms"),
+            "The arm 'baseline' is missing: every change is measured against it.",
+            'Add "baseline" to the arms.',
+        )
+    if not study.report.primary_arm:
+        yield Problem(
+            ("align", "arms"),
+            'No arm learns from feedback, so there is no "after".',
+            'Add at least one of "refit", "dpo", "ppo" and "equivalence".',
+        )
+
+
+def _dif(study: Study) -> Iterator[Problem]:
+    dif = study.dif
+    if not dif.methods:
+        yield Problem(("dif", "methods"), "No DIF method is listed.", 'Add "smd" and "mantel".')
+    if len(set(dif.methods)) < len(dif.methods):
+        yield Problem(("dif", "methods"), "A DIF method is listed twice.", "List each method once.")
+    if dif.es_moderate >= dif.es_large:
+        yield Problem(
+            ("dif", "es_large"),
+            f"es_large ({dif.es_large:g}) must be above es_moderate ({dif.es_moderate:g}).",
+            "The usual values are 0.17 and 0.25.",
+        )
+
+
+def _report(study: Study) -> Iterator[Problem]:
+    chosen = study.report.primary_arm
+    if chosen in ("baseline", "ceiling"):
+        yield Problem(
+            ("report", "primary_arm"),
+            f"'{chosen}' cannot be the arm called \"after\": it learns nothing from feedback.",
+            'Choose an aligned arm, such as "equivalence".',
+        )
+    elif chosen and chosen not in study.align.arms:
+        yield Problem(
+            ("report", "primary_arm"),
+            f"The primary arm '{chosen}' is not among the arms.",
+            f"Add it to [align] arms, or choose one of: {', '.join(study.align.arms)}.",
+        )

@@ -1,0 +1,319 @@
+"""The study file as data: one frozen pydantic model for each of its tables.
+
+Types and ranges of single keys are declared here; what several keys must fulfil together
+stands in `rules.py` and is run whenever a `Study` is made. A model never reads a file: whether
+paths, raters and attributes exist is the business of `checks.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic_core import PydanticCustomError
+
+from psyalign.study.rules import problems
+
+__all__ = [
+    "ALIGNED_ARMS",
+    "Align",
+    "Arm",
+    "Data",
+    "Dif",
+    "Feedback",
+    "Group",
+    "Items",
+    "Lora",
+    "Plant",
+    "Report",
+    "Reward",
+    "Scorer",
+    "Simulation",
+    "Split",
+    "Study",
+    "StudyTable",
+]
+
+Arm = Literal[
+    "baseline", "refit", "dpo", "ppo", "equivalence", "dpo+equivalence", "ppo+equivalence", "ceiling"
+]
+ALL_ARMS: tuple[Arm, ...] = (
+    "baseline",
+    "refit",
+    "dpo",
+    "ppo",
+    "equivalence",
+    "dpo+equivalence",
+    "ppo+equivalence",
+    "ceiling",
+)
+# What can be called "after": neither the scorer before feedback nor the one that saw the criterion.
+ALIGNED_ARMS: tuple[Arm, ...] = tuple(arm for arm in ALL_ARMS if arm not in ("baseline", "ceiling"))
+
+# A study and its runs are folders; a name must be safe in a path on every system.
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+LearningRate = Annotated[float, Field(gt=0, le=0.1)]
+# TOML gives lists; the models are frozen and hold tuples, so the outer type alone is not strict.
+Texts = Annotated[tuple[Text, ...], Field(strict=False)]
+
+
+class Table(BaseModel):
+    """Base of all tables: unknown keys, wrong types, NaN and infinity are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class StudyTable(Table):
+    """[study]: what the study is called and asks, and the seed of everything random in it."""
+
+    name: Name
+    title: str = ""
+    question: str = ""
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Items(Table):
+    """[items]: a shipped bank's name or a folder; `include` narrows it to some items (empty: all)."""
+
+    bank: Text
+    include: Texts = ()
+
+
+class Data(Table):
+    """[data]: where the answers and scores come from.
+
+    `operational` and `criterion` name raters; an empty name stands for the adjudicated score over
+    all raters. The baseline learns the operational scores; DIF and agreement are judged against,
+    and persons matched on, the criterion scores.
+    """
+
+    source: Literal["files", "simulate"] = "files"
+    responses: Text | None = None
+    ratings: Text | None = None
+    persons: Text | None = None
+    operational: str = ""
+    criterion: str = ""
+    instructions: str = ""
+
+
+class Simulation(Table):
+    """[simulation]: the simulated respondents and raters, read only with ``source = "simulate"``.
+
+    The keys and defaults are those of `psyalign.responses.simulate_sjt`; severity and errors are in
+    score points.
+    """
+
+    persons: Annotated[int, Field(ge=12)] = 240
+    focal_share: Share = 0.5
+    penalty: Probability = 0.4
+    impact: Annotated[float, Field(ge=-3, le=3)] = 0.0
+    severity: Annotated[float, Field(ge=-3, le=3)] = 0.1
+    error: Annotated[float, Field(ge=0, le=3)] = 0.4
+    panel_error: Annotated[float, Field(ge=0, le=3)] = 0.25
+
+
+class Plant(Table):
+    """[plant]: a known bias put into real answers and scores, so that its removal can be measured."""
+
+    kind: Literal["wording"] = "wording"
+    share: Share = 0.5
+    lower_probability: Probability = 0.4
+    lower_by: Count = 1
+    true_rater: str = ""
+
+
+class Split(Table):
+    """[split]: shares of the persons; `max_train_responses` 0 means no limit."""
+
+    train: Share = 0.6
+    feedback: Share = 0.15
+    audit: Share = 0.25
+    stratify: Texts = ()
+    max_train_responses: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of persons for each split, in the order train, feedback, audit."""
+        return {"train": self.train, "feedback": self.feedback, "audit": self.audit}
+
+
+class Group(Table):
+    """[groups.<attribute>]: which values of a person attribute are the reference and the focal group."""
+
+    reference: Text
+    focal: Text
+
+
+class Lora(Table):
+    """[scorer.lora]: size and scale of the low-rank update."""
+
+    rank: Annotated[int, Field(ge=1, le=256)] = 8
+    alpha: Positive = 16
+
+
+class Scorer(Table):
+    """[scorer]: the language model and its supervised fine-tuning."""
+
+    base: Text = "minilm"
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    epochs: Count = 4
+    batch_size: Count = 16
+    learning_rate: LearningRate = 5e-4
+    max_tokens: Annotated[int, Field(ge=16, le=8192)] = 192
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    lora: Lora = Lora()
+
+
+class Feedback(Table):
+    """[feedback]: which raters' judgements the scorer is aligned with.
+
+    `source` is where score preferences come from: a panel's scores (`rater`; empty: adjudicated), a
+    second scoring (`first` → `second`, only what changed), or the JSONL file `records`.
+    `equivalence` is where judgements of same intention come from. `neutral_wording` names the
+    wording whose score, by the frozen reference scorer, both wordings of a pair are held to.
+    """
+
+    source: Literal["panel", "second_scoring", "records"] = "panel"
+    rater: str = ""
+    first: str = ""
+    second: str = ""
+    records: Text | None = None
+    max_responses: Count = 400
+    equivalence: Literal["alternates", "records", "matched_answers", "none"] = "none"
+    max_equivalences: Count = 400
+    neutral_wording: str = ""
+
+
+class Reward(Table):
+    """[reward]: training of the reward model; `holdout` is the share of responses kept for its accuracy."""
+
+    epochs: Count = 6
+    learning_rate: LearningRate = 5e-4
+    holdout: Share = 0.2
+    batch_size: Count = 16
+
+
+class Align(Table):
+    """[align]: the arms that are compared, and how the aligned ones are trained.
+
+    `beta` is the strength of the KL penalty towards the frozen reference scorer.
+    """
+
+    arms: Annotated[tuple[Arm, ...], Field(strict=False)] = ALL_ARMS
+    beta: Positive = 0.1
+    epochs: Count = 4
+    batch_size: Count = 16
+    learning_rate: LearningRate = 3e-4
+    equivalence_weight: Annotated[float, Field(ge=0)] = 1.0
+    ppo_clip: Share = 0.2
+    ppo_inner: Count = 4
+
+
+class Dif(Table):
+    """[dif]: tests, matching, correction for many tests, and the thresholds of the effect-size classes.
+
+    The defaults .17 and .25 are the convention for SMD divided by the item's SD (METHODS.md, section 1);
+    there is no official policy for polytomous items, so they are settings.
+    """
+
+    methods: Annotated[tuple[Literal["mantel", "smd", "ordinal"], ...], Field(strict=False)] = (
+        "mantel",
+        "smd",
+        "ordinal",
+    )
+    matching: Literal["criterion_total"] = "criterion_total"
+    alpha: Share = 0.05
+    correction: Literal["holm", "BH", "none"] = "holm"
+    bootstrap: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    min_group: Annotated[int, Field(ge=4)] = 20
+    es_moderate: Positive = 0.17
+    es_large: Positive = 0.25
+
+
+class Report(Table):
+    """[report]: which arm is called "after", and whether response text may leave the house.
+
+    An empty `primary_arm` becomes "equivalence" if that is among the arms, else the last aligned arm.
+    """
+
+    primary_arm: Literal[Arm, ""] = ""
+    show_text: bool = False
+
+
+class Study(Table):
+    """A whole study file. Made by `load_study`, which also sets `path`.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        A key is unknown, missing, of the wrong type or out of range, or keys contradict each other.
+        `load_study` turns it into one `StudyError`.
+    """
+
+    study: StudyTable
+    items: Items
+    data: Data = Data()
+    simulation: Simulation | None = None
+    plant: Plant | None = None
+    split: Split = Split()
+    groups: dict[str, Group]
+    scorer: Scorer = Scorer()
+    feedback: Feedback = Feedback()
+    reward: Reward = Reward()
+    align: Align = Align()
+    dif: Dif = Dif()
+    report: Report = Report()
+
+    _path: Path = PrivateAttr(default=Path("study.toml"))
+
+    @model_validator(mode="after")
+    def _settle(self) -> Study:
+        """Fill in the defaults that depend on other keys, then hold the rules between keys."""
+        # The models are frozen for everyone else; these defaults are part of making the study.
+        if not self.study.title:
+            self.__dict__["study"] = self.study.model_copy(update={"title": self.study.name})
+        if self.data.source == "simulate" and self.simulation is None:
+            self.__dict__["simulation"] = Simulation()
+        if not self.report.primary_arm:
+            self.__dict__["report"] = self.report.model_copy(update={"primary_arm": self._default_after()})
+        found = problems(self)
+        if found:
+            first = found[0]
+            context = {"key": list(first.key), "mend": first.mend, "more": len(found) - 1}
+            # the message goes in as a value: braces in it would be read as a template
+            raise PydanticCustomError("study_rule", "{message}", {"message": first.message, **context})
+        return self
+
+    def _default_after(self) -> Literal[Arm, ""]:
+        if "equivalence" in self.align.arms:
+            return "equivalence"
+        aligned = [arm for arm in self.align.arms if arm in ALIGNED_ARMS]
+        return aligned[-1] if aligned else ""
+
+    @property
+    def path(self) -> Path:
+        """The study file."""
+        return self._path
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the study file; the paths in it are relative to this folder."""
+        return self._path.parent
+
+    def file(self, name: str) -> Path:
+        """A path that the study file names, made relative to the study's folder unless absolute."""
+        return self.folder / Path(name).expanduser()
+
+    def placed_at(self, path: Path) -> Study:
+        """The same study, known to lie at `path`."""
+        study = self.model_copy()
+        study._path = path
+        return study
