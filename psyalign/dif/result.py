@@ -1,0 +1,31 @@
+"""The shape of every DIF result: a method's name and a table, one row an item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+__all__ = ["DifResult"]
+
+
+@dataclass(frozen=True, repr=False)
+class DifResult:
+    """Result of one DIF method.
+
+    Attributes
+    ----------
+    method : str
+        "Mantel", "SMD" or "ordinal logistic".
+    table : pandas.DataFrame
+        Indexed by item. Always has `estimable` (bool) and `reason` (text, "" where
+        estimable); numbers are NaN where not estimable. Focal minus reference.
+    """
+
+    method: str
+    table: pd.DataFrame
+
+    def __repr__(self) -> str:
+        estimable = int(self.table["estimable"].sum())
+        head = f"{self.method} DIF, focal minus reference: {estimable} of {len(self.table)} items estimable"
+        return head + "\n" + self.table.to_string(float_format=lambda value: f"{value:.3f}")
