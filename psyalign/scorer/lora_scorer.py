@@ -1,0 +1,268 @@
+"""LoraScorer: a categorical distribution over score points for each response."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from psyalign.foundation.errors import ModelError
+from psyalign.foundation.files import read_json, write_json
+from psyalign.foundation.hashing import hash_json, hash_texts
+from psyalign.foundation.progress import progress_bar
+from psyalign.foundation.seeds import derive_seed, generator
+from psyalign.items import Item
+from psyalign.scorer.device import choose_compute, deterministic
+from psyalign.scorer.encode import Encoded, Encoder, inference_batches, training_batches
+from psyalign.scorer.models import resolve_base
+from psyalign.scorer.network import KWayNetwork
+from psyalign.scorer.prompt import prompt_context
+from psyalign.scorer.train import LossRow, Training, train
+
+__all__ = ["LoraScorer"]
+
+
+class LoraScorer:
+    """Scores free-text responses with a LoRA-fine-tuned language model.
+
+    The policy is pi(s | item, response) over the item's score points. An encoder gets a
+    K-way head on the response's mean-pooled tokens; a causal LM uses the K score-token rows
+    of its LM head at the last token (DESIGN.md, idea 1).
+
+    Parameters
+    ----------
+    items : mapping of str to Item
+        The items that it can score.
+    base : str
+        "minilm", "smollm2", a folder, or a Hugging Face id.
+    rank, alpha, dropout : int, float, float
+        LoRA (Hu et al., 2022), on all linear layers.
+    max_tokens : int
+        Longest prompt; longer responses lose their end.
+    precision : {"auto", "float32", "bf16"}
+    training : Training, optional
+        Settings of `fit`.
+    random_state : int
+        Seed of LoRA's start.
+    folder : Path, optional
+        Where a relative `base` starts.
+
+    Attributes
+    ----------
+    network_ : KWayNetwork
+    encoder_ : Encoder
+    base_ : BaseModel
+    history_ : list of LossRow
+        After `fit`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from psyalign.items import load_bank
+    >>> bank = load_bank(Path("items/mindca"))
+    >>> scorer = LoraScorer(bank.items, base="minilm").build()
+    >>> frame = pd.DataFrame({"item": ["sf1"], "response": ["They hid from her."]})
+    >>> scorer.predict_proba(frame).round(2).tolist()  # untrained: uniform
+    [[0.33, 0.33, 0.33]]
+    """
+
+    def __init__(
+        self,
+        items: Mapping[str, Item],
+        base: str = "minilm",
+        *,
+        rank: int = 8,
+        alpha: float = 16.0,
+        dropout: float = 0.0,
+        max_tokens: int = 256,
+        precision: str = "auto",
+        training: Training | None = None,
+        random_state: int = 0,
+        folder: Path | None = None,
+    ):
+        self.items = items
+        self.base = base
+        self.rank = rank
+        self.alpha = alpha
+        self.dropout = dropout
+        self.max_tokens = max_tokens
+        self.precision = precision
+        self.training = training
+        self.random_state = random_state
+        self.folder = folder
+
+    def build(self) -> LoraScorer:
+        """Load the base and put fresh LoRA and head on it."""
+        deterministic(derive_seed(self.random_state, "lora"))
+        self.base_ = resolve_base(self.base, self.folder)
+        self.encoder_ = Encoder(self.base_.load_tokenizer(), self.base_.kind, self.items, self.max_tokens)
+        rows = None
+        if self.base_.kind == "causal":
+            rows = self.base_.load_head_rows(self.encoder_.score_tokens())
+        self.network_ = KWayNetwork(
+            self.base_.load(),
+            self.encoder_.max_scores,
+            rank=self.rank,
+            alpha=self.alpha,
+            dropout=self.dropout,
+            compute=choose_compute(self.precision),  # type: ignore[arg-type]
+            head_rows=rows,
+        )
+        self.network_.eval()
+        return self
+
+    def fit(
+        self,
+        responses: pd.DataFrame,
+        scores: Sequence[int] | np.ndarray,
+        *,
+        label: str = "fine-tune",
+        checkpoint: Path | None = None,
+    ) -> LoraScorer:
+        """Supervised fine-tuning by cross-entropy on scored responses.
+
+        Parameters
+        ----------
+        responses : DataFrame with columns item, response; N rows
+        scores : (N,) integers
+            Score points from 0.
+        label : str
+            Name of the training, shown with its progress.
+        checkpoint : Path, optional
+            See `psyalign.scorer.train.train`.
+
+        Raises
+        ------
+        ModelError
+            Training diverged or collapsed to one score point.
+        """
+        if self.training is None:
+            raise ModelError("The scorer has no training settings.", mend="Pass training=Training(...).")
+        if not hasattr(self, "network_"):
+            self.build()
+        encoded = self.encode(responses)
+        targets = torch.tensor(np.asarray(scores), dtype=torch.long)
+        settings = self.training
+
+        def plan(epoch: int) -> list[list[int]]:
+            rng = generator(settings.seed, label, "batches", epoch)
+            return training_batches(encoded.lengths, settings.batch_size, rng)
+
+        def losses(rows: list[int]) -> Iterator[torch.Tensor]:
+            device = self.network_.compute.device
+            log_probs = self.network_.log_probs(encoded.batch(rows, device))
+            yield torch.nn.functional.nll_loss(log_probs, targets[rows].to(device))
+
+        self.history_: list[LossRow] = train(
+            self.network_, plan, losses, settings, label=label, checkpoint=checkpoint
+        )
+        self._refuse_collapse(responses, np.asarray(scores))
+        return self
+
+    def _refuse_collapse(self, responses: pd.DataFrame, scores: np.ndarray) -> None:
+        """A learning rate that is too high ends in one score for all, with a harmless-looking loss."""
+        sample = generator(self.random_state, "collapse").permutation(len(responses))[:200]
+        given = self.predict(responses.iloc[sample], quiet=True)
+        shares = np.bincount(scores[sample]) / len(sample)
+        if len(sample) >= 20 and len(np.unique(given)) == 1 and shares.max() < 0.9:
+            raise ModelError(
+                f"The scorer collapsed: it gives score {given[0]} to every response.",
+                where="[scorer] learning_rate",
+                mend="Lower learning_rate or raise warmup, and run again.",
+            )
+
+    def encode(self, responses: pd.DataFrame) -> Encoded:
+        """Token ids of the prompts (columns item, response)."""
+        return self.encoder_.encode(responses["item"].tolist(), responses["response"].tolist())
+
+    def outputs(self, responses: pd.DataFrame, *, label: str = "score", quiet: bool = False) -> np.ndarray:
+        """Raw head outputs, shape (N, K) float64: logits of a scorer, rewards of a reward model."""
+        return self._apply(self.network_.outputs, responses, label, quiet)
+
+    def predict_log_proba(
+        self, responses: pd.DataFrame, *, label: str = "score", quiet: bool = False
+    ) -> np.ndarray:
+        """Log-probabilities of the score points, shape (N, K) float64."""
+        return self._apply(self.network_.log_probs, responses, label, quiet)
+
+    def _apply(self, function: Any, responses: pd.DataFrame, label: str, quiet: bool) -> np.ndarray:
+        encoded = self.encode(responses)
+        result = np.empty((len(encoded), encoded.max_scores))
+        with torch.inference_mode(), progress_bar(len(encoded), label, "response") as bar:
+            bar.disable = quiet
+            for rows in inference_batches(encoded.lengths):
+                batch = encoded.batch(rows, self.network_.compute.device)
+                result[rows] = function(batch).double().cpu().numpy()
+                bar.update(len(rows))
+        return result
+
+    def predict_proba(self, responses: pd.DataFrame, *, quiet: bool = True) -> np.ndarray:
+        """Probabilities of the score points, shape (N, K)."""
+        return np.asarray(np.exp(self.predict_log_proba(responses, quiet=quiet)))
+
+    def predict(self, responses: pd.DataFrame, *, quiet: bool = True) -> np.ndarray:
+        """Modal score, shape (N,)."""
+        return np.asarray(self.predict_log_proba(responses, quiet=quiet).argmax(axis=1))
+
+    def predict_expected(self, responses: pd.DataFrame, *, quiet: bool = True) -> np.ndarray:
+        """Expected score Σ s·pi(s), shape (N,)."""
+        proba = self.predict_proba(responses, quiet=quiet)
+        return np.asarray(proba @ np.arange(proba.shape[1]))
+
+    def fingerprint(self) -> str:
+        """Hash of base, adapter, prompts and precision: the same hash gives the same scores."""
+        prompts = hash_texts(prompt_context(item) for item in self.items.values())
+        facts = [self.base_.sha256 or self.base_.location, self.network_.fingerprint(), prompts]
+        return hash_json([*facts, self.max_tokens, self.network_.compute.precision])
+
+    def save(self, folder: Path) -> None:
+        """Write adapter.safetensors and scorer.json."""
+        self.network_.save(folder / "adapter.safetensors")
+        write_json(
+            folder / "scorer.json",
+            {
+                "base": self.base,
+                "base_folder": str(self.folder.resolve()) if self.folder else None,
+                "base_sha256": self.base_.sha256,
+                "kind": self.base_.kind,
+                "rank": self.rank,
+                "alpha": self.alpha,
+                "max_tokens": self.max_tokens,
+                "precision": self.network_.compute.precision,
+                "items": list(self.items),
+                "fingerprint": self.fingerprint(),
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: Path, items: Mapping[str, Item], *, training: Training | None = None) -> LoraScorer:
+        """Read what `save` wrote, ready to score or to be trained further (dropout 0).
+
+        Raises
+        ------
+        ModelError
+            The base's weights are not those that the adapter was trained on.
+        """
+        facts = read_json(folder / "scorer.json")
+        scorer = cls(
+            items,
+            facts["base"],
+            rank=facts["rank"],
+            alpha=facts["alpha"],
+            max_tokens=facts["max_tokens"],
+            precision=facts["precision"],
+            training=training,
+            folder=Path(facts["base_folder"]) if facts["base_folder"] else None,
+        ).build()
+        if facts["base_sha256"] != scorer.base_.sha256:
+            raise ModelError(
+                "The base model's weights have changed since the adapter was trained.",
+                where=f"{folder}, base '{facts['base']}'",
+                mend="Install the base that the run was made with, or run the study again.",
+            )
+        scorer.network_.load(folder / "adapter.safetensors")
+        return scorer

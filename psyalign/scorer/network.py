@@ -1,0 +1,117 @@
+"""A transformer with LoRA and a K-way head: the one network that scorers and reward models are."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from psyalign.foundation.errors import ModelError
+from psyalign.foundation.files import atomic_path
+from psyalign.scorer.device import Compute
+from psyalign.scorer.encode import Batch
+
+__all__ = ["ABSENT", "KWayNetwork"]
+
+# Log-probability (before normalising) of a score point that the item does not have. exp() of it
+# is exactly 0 in float32, and unlike −inf it makes no NaN where it meets a probability of 0.
+ABSENT = -1.0e4
+
+
+class KWayNetwork(nn.Module):
+    """Backbone with LoRA, pooling over given token weights, linear head to K outputs.
+
+    Parameters
+    ----------
+    backbone : transformers model without a head
+    max_scores : int
+        K, the largest number of score points of an item.
+    rank, alpha, dropout : LoRA's r, scaling numerator and dropout (Hu et al., 2022)
+    compute : Compute
+    head_rows : Tensor (K, hidden), optional
+        Starting rows of the head (a causal LM's score-token rows); zeros if None, so that
+        an untrained scorer is uniform.
+    """
+
+    def __init__(
+        self,
+        backbone: Any,
+        max_scores: int,
+        *,
+        rank: int,
+        alpha: float,
+        dropout: float,
+        compute: Compute,
+        head_rows: torch.Tensor | None = None,
+    ):
+        super().__init__()
+        from peft import LoraConfig, get_peft_model
+
+        if getattr(backbone, "pooler", None) is not None:
+            backbone.pooler = None  # its output is never used, and LoRA would adapt it in vain
+        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear")
+        self.backbone = get_peft_model(backbone, config)
+        hidden = backbone.config.hidden_size
+        self.head = nn.Linear(hidden, max_scores, bias=head_rows is None)
+        with torch.no_grad():
+            if head_rows is None:
+                nn.init.zeros_(self.head.weight)
+                nn.init.zeros_(self.head.bias)
+            else:
+                self.head.weight.copy_(head_rows)
+        self.compute = compute
+        self.to(compute.device)
+
+    def outputs(self, batch: Batch) -> torch.Tensor:
+        """Raw outputs of the head, shape (B, K), float32."""
+        with self.compute.autocast():
+            hidden = self.backbone(
+                input_ids=batch.input_ids, attention_mask=batch.attention_mask
+            ).last_hidden_state
+        pooled = (hidden.float() * batch.pool_mask[:, :, None]).sum(dim=1)
+        result: torch.Tensor = self.head(pooled)
+        return result
+
+    def log_probs(self, batch: Batch) -> torch.Tensor:
+        """Log-probabilities of the K score points, shape (B, K), float32; ABSENT where an item has none."""
+        logits = self.outputs(batch).masked_fill(~batch.score_mask, ABSENT)
+        return torch.log_softmax(logits, dim=-1)
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """Name → parameter of LoRA and head, in a fixed order."""
+        return {name: value for name, value in self.named_parameters() if value.requires_grad}
+
+    def save(self, path: Path) -> None:
+        """Write LoRA and head as safetensors (no pickle), atomically."""
+        from safetensors.torch import save_file
+
+        state = {name: value.detach().cpu().contiguous() for name, value in self.trainable().items()}
+        with atomic_path(path) as temporary:
+            save_file(state, temporary)
+
+    def load(self, path: Path) -> None:
+        """Read what `save` wrote; ModelError if it belongs to another base, rank or K."""
+        from safetensors.torch import load_file
+
+        state = load_file(path)
+        mine = self.trainable()
+        if state.keys() != mine.keys() or any(state[name].shape != mine[name].shape for name in mine):
+            raise ModelError(
+                "The adapter does not fit the base model, the LoRA rank or the score points.",
+                where=str(path),
+                mend="Use the base and items that the adapter was trained with.",
+            )
+        with torch.no_grad():
+            for name, value in mine.items():
+                value.copy_(state[name])
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the trainable weights: says whether a frozen model was left alone."""
+        digest = hashlib.sha256()
+        for name, value in self.trainable().items():
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
