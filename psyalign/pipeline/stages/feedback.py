@@ -1,0 +1,219 @@
+"""Stage "feedback": what raters said about the feedback persons' responses, as records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from psyalign.feedback import (
+    Equivalence,
+    Record,
+    ScorePreference,
+    check_graph,
+    equivalence_table,
+    equivalences_from_alternates,
+    equivalences_from_matched_answers,
+    from_panel,
+    from_second_scoring,
+    limit_records,
+    preference_table,
+    rating_table,
+    read_records,
+    write_records,
+)
+from psyalign.foundation.errors import DataError
+from psyalign.foundation.seeds import derive_seed, unit_interval
+from psyalign.foundation.tables import read_table, write_parquet
+from psyalign.pipeline.run import Run
+from psyalign.pipeline.stages.data import read_scores, read_texts
+from psyalign.responses import final_scores
+
+__all__ = ["work"]
+
+
+def work(run: Run, folder: Path) -> Mapping[str, Any]:
+    """Write records.jsonl and the tables preferences, scores, pairs and summary."""
+    study, texts = run.study, read_texts(run, split="feedback")
+    item_scores = {name: item.scores for name, item in run.bank.items.items()}
+    score_records, scores = _score_feedback(run)
+    pair_records = _equivalences(run, texts)
+    records: list[Record] = [*score_records, *pair_records]
+    report = check_graph(records, item_scores, texts)
+    if study.feedback.source != "second_scoring":  # there, one pair a response is all that there is
+        report.require_connected("[feedback] source")
+    preferences = preference_table(records)
+    same = equivalence_table(records)
+    same = same[same["same"]].reset_index(drop=True)
+    write_records(folder / "records.jsonl", records)
+    write_parquet(folder / "preferences.parquet", preferences)
+    write_parquet(folder / "scores.parquet", scores)
+    write_parquet(folder / "pairs.parquet", _with_teacher(same, texts, study.feedback.neutral_wording))
+    write_parquet(folder / "summary.parquet", _summary(score_records, pair_records, scores, report))
+    warnings = [f"Feedback: {report.note}"] if report.note and report.disconnected_share > 0 else []
+    return {
+        "preferences": len(preferences),
+        "pairs": len(same),
+        "scores": len(scores),
+        "connected_share": report.connected_share,
+        "warnings": warnings,
+    }
+
+
+def _score_feedback(run: Run) -> tuple[list[ScorePreference], pd.DataFrame]:
+    """Score preferences, and the scores (response_id, item, score) that refitting may use."""
+    settings = run.study.feedback
+    seed = derive_seed(run.study.study.seed, "feedback")
+    ratings = _feedback_ratings(run)
+    item_scores = {name: item.scores for name, item in run.bank.items.items()}
+    if settings.source == "panel":
+        scores = final_scores(ratings, settings.rater or None)
+        name = settings.rater or "adjudicated"
+        records = limit_records(
+            from_panel(scores, item_scores, rater=name, source="panel"), settings.max_responses, seed
+        )
+        chosen = {record.response_id for record in records}
+        return records, _refit_scores(scores, chosen)
+    if settings.source == "second_scoring":
+        second = final_scores(ratings, settings.second)
+        changed = from_second_scoring(final_scores(ratings, settings.first), second, rater=settings.second)
+        records = limit_records(changed, settings.max_responses, seed)
+        return records, _second_scores(second, records, settings.max_responses, seed)
+    assert settings.records is not None  # the study's rules
+    found = read_records(run.study.file(settings.records))
+    known = set(read_texts(run, split="feedback")["response_id"])
+    preferences = [record for record in found if isinstance(record, ScorePreference)]
+    preferences = [record for record in preferences if record.response_id in known]
+    kept = limit_records(preferences, settings.max_responses, seed)
+    return kept, _scores_from_records(found, kept, known)
+
+
+def _feedback_ratings(run: Run) -> pd.DataFrame:
+    ratings = read_table(run.path("data", "ratings.parquet"))
+    persons = set(read_texts(run, split="feedback")["person"])
+    return ratings[ratings["person"].isin(persons)]
+
+
+def _refit_scores(scores: pd.DataFrame, chosen: set[str]) -> pd.DataFrame:
+    table = scores.assign(response_id=scores["person"] + "|" + scores["item"])
+    return table.loc[table["response_id"].isin(chosen), ["response_id", "item", "score"]].reset_index(
+        drop=True
+    )
+
+
+def _second_scores(
+    second: pd.DataFrame, records: Sequence[ScorePreference], maximum: int, seed: int
+) -> pd.DataFrame:
+    """All responses whose score changed, and confirmed ones by hash up to `maximum`.
+
+    The second pass looked at every response; a refit on the changed ones alone would learn
+    that every score is wrong, and would be a straw man.
+    """
+    table = _refit_scores(second, set(second["person"] + "|" + second["item"]))
+    changed = table["response_id"].isin([record.response_id for record in records])
+    place = (
+        table["response_id"].map(lambda name: unit_interval(seed, "confirmed", name)).where(~changed, -1.0)
+    )
+    return table.loc[place.sort_values().index[:maximum]].sort_index().reset_index(drop=True)
+
+
+def _scores_from_records(
+    found: Sequence[Record], preferences: Sequence[ScorePreference], known: set[str]
+) -> pd.DataFrame:
+    """Refit scores: direct ratings where there are any (rounded mean), else the most preferred score."""
+    columns = ["response_id", "item", "score"]
+    ratings = rating_table(found)
+    ratings = ratings[ratings["response_id"].isin(known)]
+    if len(ratings):
+        mean = ratings.groupby(columns[:2])["score"].mean().reset_index()
+        mean["score"] = (mean["score"] + 0.5).astype("int64")
+        return mean
+    wins = preference_table(preferences)
+    preferred = wins.assign(score=wins["preferred"], points=1)
+    rejected = wins.assign(score=wins["rejected"], points=-1)
+    totals = pd.concat([preferred, rejected]).groupby(columns)["points"].sum().reset_index()
+    totals = totals.sort_values(by=["response_id", "points", "score"], ascending=[True, False, True])
+    return totals.drop_duplicates("response_id").loc[:, columns].reset_index(drop=True)
+
+
+def _equivalences(run: Run, texts: pd.DataFrame) -> list[Equivalence]:
+    settings, study = run.study.feedback, run.study
+    seed = derive_seed(study.study.seed, "equivalence")
+    primary, other = texts[texts["primary"]], texts[~texts["primary"]]
+    if settings.equivalence == "none":
+        return []
+    if settings.equivalence == "alternates":
+        rater = "simulated panel" if run.facts("data")["origin"] == "simulated" else "rule"
+        found = equivalences_from_alternates(primary, other, rater=rater, source="alternates")
+    elif settings.equivalence == "matched_answers":
+        scores = read_scores(run, "criterion", "feedback")
+        attribute = next(iter(study.groups))
+        persons = read_table(run.path("data", "persons.parquet"))
+        found = equivalences_from_matched_answers(primary, scores, persons, attribute)
+    else:
+        assert settings.records is not None  # the study's rules
+        known = set(texts["response_id"])
+        found = [
+            record
+            for record in read_records(study.file(settings.records))
+            if isinstance(record, Equivalence) and {record.response_a, record.response_b} <= known
+        ]
+    if not found:
+        raise DataError(
+            "There is no equivalence record on a feedback person's response.",
+            where=f"{study.path}, [feedback] equivalence",
+            mend="Raise [split] feedback, give other records, or set equivalence to 'none'.",
+        )
+    return limit_records(found, settings.max_equivalences, seed)
+
+
+def _with_teacher(pairs: pd.DataFrame, texts: pd.DataFrame, neutral: str) -> pd.DataFrame:
+    """Whose score by the reference scorer both are held to: "a", "b", or "mean" if neither is neutral."""
+    wording = texts.set_index("response_id")["wording"]
+    a_neutral = pairs["response_a"].map(wording).eq(neutral) & bool(neutral)
+    b_neutral = pairs["response_b"].map(wording).eq(neutral) & bool(neutral)
+    teacher = pd.Series("mean", index=pairs.index, dtype="str")
+    teacher[a_neutral & ~b_neutral] = "a"
+    teacher[b_neutral & ~a_neutral] = "b"
+    return pairs.assign(teacher=teacher)
+
+
+def _summary(
+    score_records: Sequence[ScorePreference], pairs: Sequence[Equivalence], scores: pd.DataFrame, report: Any
+) -> pd.DataFrame:
+    rows = []
+    for kind, records in (("score_preference", score_records), ("equivalence", pairs)):
+        table = pd.DataFrame([{"source": record.source, "rater": record.rater} for record in records])
+        if not len(table):
+            continue
+        for (source, rater), part in table.groupby(["source", "rater"]):
+            ids = (
+                {record.response_id for record in score_records}
+                if kind == "score_preference"
+                else {name for record in pairs for name in (record.response_a, record.response_b)}
+            )
+            rows.append(
+                {
+                    "kind": kind,
+                    "source": source,
+                    "rater": rater,
+                    "records": len(part),
+                    "responses": len(ids),
+                    "connected_share": report.connected_share if kind == "score_preference" else float("nan"),
+                    "note": report.note if kind == "score_preference" else "",
+                }
+            )
+    rows.append(
+        {
+            "kind": "rating",
+            "source": "scores for refitting",
+            "rater": "",
+            "records": len(scores),
+            "responses": len(scores),
+            "connected_share": float("nan"),
+            "note": "used by the refit arm, and as the responses that PPO improves on",
+        }
+    )
+    return pd.DataFrame(rows)

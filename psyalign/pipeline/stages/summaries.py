@@ -1,0 +1,162 @@
+"""Tables that describe a run: arms, items, split, feedback, training, score distributions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from psyalign.align import mean_kl, optimality_gap
+from psyalign.foundation.tables import read_table
+from psyalign.pipeline.run import Run
+from psyalign.pipeline.stages.data import read_persons, read_texts
+from psyalign.pipeline.stages.reward import matrix
+from psyalign.pipeline.stages.scores import adapter_folder
+
+if TYPE_CHECKING:
+    from psyalign.pipeline.stages.evaluate import Audit
+
+__all__ = ["summary_tables"]
+
+# arm -> (label, what it is, in one line)
+ARMS = {
+    "baseline": (
+        "Baseline",
+        "Fine-tuned on the operational scores; the frozen reference of the aligned arms.",
+    ),
+    "refit": (
+        "Refit",
+        "Baseline, fine-tuned further on the feedback scores; no reward model, no KL penalty.",
+    ),
+    "dpo": ("DPO", "Direct preference optimisation on the score preferences, KL to the baseline."),
+    "ppo": ("PPO", "All-action PPO against the reward model, KL to the baseline."),
+    "equivalence": ("Equivalence", "Anchored equivalence judgements only; no score feedback."),
+    "dpo+equivalence": ("DPO + equivalence", "DPO with the anchored equivalence term."),
+    "ppo+equivalence": ("PPO + equivalence", "PPO with the anchored equivalence term."),
+    "ceiling": ("Ceiling", "Fine-tuned on the criterion scores themselves: what could be reached at best."),
+}
+
+
+def summary_tables(run: Run, audit: Audit) -> dict[str, pd.DataFrame]:
+    """Every descriptive table, by name."""
+    return {
+        "arms": _arms(run, audit),
+        "items": _items(run, audit),
+        "split": _split(run),
+        "feedback": read_table(run.path("feedback", "summary.parquet")),
+        "reward": read_table(run.path("reward", "metrics.parquet")),
+        "training": _training(run),
+        "distributions": _distributions(run, audit),
+    }
+
+
+def _log_probs(scores: pd.DataFrame, k: int) -> np.ndarray:
+    return scores[[f"l{point}" for point in range(k)]].to_numpy(float)
+
+
+def _arms(run: Run, audit: Audit) -> pd.DataFrame:
+    beta, k = run.study.align.beta, run.max_scores
+    feedback = run.facts("feedback")
+    ids = audit.arms["baseline"]["response_id"]
+    rewards = matrix(run.path("reward", "rewards.parquet"), ids)
+    reference = _log_probs(audit.arms["baseline"], k)
+    human_sd = audit.human["score"].std(ddof=1)
+    sft, rows = run.facts("sft"), []
+    for arm, scores in audit.arms.items():
+        log_probs = _log_probs(scores, k)
+        label, what = ARMS[arm]
+        aligned = arm not in ("baseline", "ceiling")
+        rows.append(
+            {
+                "arm": arm,
+                "label": label,
+                "what": what,
+                "seconds": run.done[adapter_folder(arm)]["seconds"],
+                "trained_on": _trained_on(run, arm),
+                "feedback_records": _records(feedback, arm),
+                "optimality_gap": optimality_gap(log_probs, reference, rewards, beta)
+                if arm != "ceiling"
+                else np.nan,
+                "mean_kl": mean_kl(log_probs, reference) if aligned else 0.0 if arm == "baseline" else np.nan,
+                "sd_ratio": scores["expected"].std(ddof=1) / human_sd,
+                "parameters_trained": sft["trainable"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _trained_on(run: Run, arm: str) -> str:
+    facts = run.facts("feedback")
+    if arm in ("baseline", "ceiling"):
+        scores = "operational" if arm == "baseline" else "criterion"
+        return f"{run.facts('sft')['responses']} responses with {scores} scores"
+    parts = []
+    if not arm.startswith("equivalence"):
+        parts.append(f"{run.facts('align/' + arm)['trained_on']} responses with score feedback")
+    if arm.endswith("equivalence"):
+        parts.append(f"{facts['pairs']} equivalences")
+    return ", ".join(parts)
+
+
+def _records(feedback: dict[str, int], arm: str) -> int:
+    scores = {"refit": feedback["scores"], "dpo": feedback["preferences"], "ppo": feedback["preferences"]}
+    total = scores.get(arm.split("+", maxsplit=1)[0], 0)
+    return total + (feedback["pairs"] if arm.endswith("equivalence") else 0)
+
+
+def _items(run: Run, audit: Audit) -> pd.DataFrame:
+    by_item = audit.human.groupby("item")["score"]
+    rows = [
+        {
+            "item": item.id,
+            "title": item.title,
+            "construct": item.construct,
+            "max_score": item.max_score,
+            "n_audit": int(by_item.count().get(item.id, 0)),
+            "human_mean": float(by_item.mean().get(item.id, np.nan)),
+            "human_sd": float(by_item.std(ddof=1).get(item.id, np.nan)),
+        }
+        for item in run.bank.items.values()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _split(run: Run) -> pd.DataFrame:
+    persons, texts = read_persons(run), read_texts(run, primary=True)
+    answers = texts.groupby("person").size()
+    rows = []
+    for split in ("train", "feedback", "audit"):
+        members = persons[persons["split"] == split]
+        levels = [("all", "all", members["person"])]
+        for attribute, group in run.study.groups.items():
+            for level in (group.reference, group.focal):
+                levels.append((attribute, level, members.loc[members[attribute] == level, "person"]))
+        for grouping, level, names in levels:
+            total = int(answers.reindex(names).fillna(0).sum())
+            rows.append([split, grouping, level, len(names), total])
+    return pd.DataFrame(rows, columns=["split", "grouping", "level", "persons", "responses"])
+
+
+def _training(run: Run) -> pd.DataFrame:
+    stages = ["sft", "reward", *(adapter_folder(arm) for arm in run.study.align.arms if arm != "baseline")]
+    tables = [read_table(run.path(name, "loss.parquet")).assign(stage=name) for name in stages]
+    return pd.concat(tables, ignore_index=True)[["stage", "step", "epoch", "loss"]]
+
+
+def _distributions(run: Run, audit: Audit) -> pd.DataFrame:
+    rows = []
+    points = range(run.max_scores)
+    for arm in ("human", *audit.arms):
+        scores = audit.human if arm == "human" else audit.modal(arm)
+        scores = scores.merge(audit.persons, on="person")
+        levels = [("all", "all", scores)]
+        for attribute, group in run.study.groups.items():
+            for level in (group.reference, group.focal):
+                levels.append((attribute, level, scores[scores[attribute] == level]))
+        for grouping, level, part in levels:
+            counts = part["score"].value_counts()
+            for point in points:
+                count = int(counts.get(point, 0))
+                rows.append([arm, grouping, level, point, count, count / max(1, len(part))])
+    return pd.DataFrame(rows, columns=["arm", "grouping", "level", "score", "count", "share"])
