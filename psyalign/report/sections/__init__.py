@@ -1,0 +1,70 @@
+"""The sections of a report in their order; each builder returns None where a run has nothing for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import count
+
+from psyalign.report.content import Block, Figure, FigureRow, Section, Table
+from psyalign.report.facts import origin_tag
+from psyalign.report.load import RunTables
+from psyalign.report.sections.agreement import agreement_section
+from psyalign.report.sections.arms import arms_section
+from psyalign.report.sections.dif import dif_section
+from psyalign.report.sections.distributions import distributions_section
+from psyalign.report.sections.items import items_section
+from psyalign.report.sections.limits import limits_section
+from psyalign.report.sections.provenance import provenance_section
+from psyalign.report.sections.question import question_section
+from psyalign.report.sections.summary import summary_section
+from psyalign.report.sections.training import training_section
+from psyalign.report.sections.wording import wording_section
+
+__all__ = ["SECTIONS", "build_sections", "figures_of"]
+
+SECTIONS: tuple[Callable[[RunTables], Section | None], ...] = (
+    summary_section,
+    question_section,
+    agreement_section,
+    dif_section,
+    wording_section,
+    arms_section,
+    distributions_section,
+    items_section,
+    training_section,
+    limits_section,
+    provenance_section,
+)
+
+
+def build_sections(tables: RunTables) -> list[Section]:
+    """All sections, their tables and figures numbered, every caption marked with the data's origin."""
+    built = [section for builder in SECTIONS if (section := builder(tables)) is not None]
+    tag, table_numbers, figure_numbers = origin_tag(tables), count(1), count(1)
+
+    def numbered(figure: Figure) -> Figure:
+        return replace(figure, caption=f"Figure {next(figure_numbers)}. {figure.caption}{tag}")
+
+    def captioned(block: Block) -> Block:
+        if isinstance(block, Table):
+            return replace(block, caption=f"Table {next(table_numbers)}. {block.caption}{tag}")
+        if isinstance(block, Figure):
+            return numbered(block)
+        if isinstance(block, FigureRow):
+            return replace(block, figures=tuple(map(numbered, block.figures)))
+        return block
+
+    return [replace(section, blocks=tuple(map(captioned, section.blocks))) for section in built]
+
+
+def figures_of(sections: Iterable[Section]) -> list[Figure]:
+    """Every drawing, in order."""
+    found: list[Figure] = []
+    for section in sections:
+        for block in section.blocks:
+            if isinstance(block, Figure):
+                found.append(block)
+            elif isinstance(block, FigureRow):
+                found.extend(block.figures)
+    return found
