@@ -105,14 +105,15 @@ def align(
     Raises
     ------
     DataError
-        There is neither feedback nor a pair to learn from.
+        Score feedback or pairs are asked for, and there are none; or neither is asked for.
     """
+    wanted = (objective != "none") + (pairs is not None)
     parts: list[_Scores | _Pairs] = []
     if objective != "none" and feedback is not None and len(feedback.responses):
         parts.append(_Scores(scorer, feedback, objective, settings))
     if pairs is not None and len(pairs.first):
         parts.append(_Pairs(scorer, pairs, settings))
-    if not parts:
+    if not parts or len(parts) < wanted:  # half an arm under the whole one's name would mislead
         raise DataError(
             f"There is no feedback for the arm '{label}'.",
             where="[feedback]",
@@ -140,6 +141,7 @@ def align(
         settings.training,
         label=label,
         updates_per_step=inner,
+        dropout=False,  # at the first step the policy is the reference, to the last digit
         checkpoint=checkpoint,
     )
 

@@ -44,6 +44,9 @@ def dif(
     score: Annotated[
         str, typer.Option("--score", help="Column of the scores in a long table, such as expected.")
     ] = "score",
+    rater: Annotated[
+        str | None, typer.Option("--rater", help="Use only this rater's rows of a ratings table.")
+    ] = None,
     persons: Annotated[
         Path | None,
         typer.Option("--persons", help="Table with person, group and matching columns, if not in SCORES."),
@@ -61,7 +64,7 @@ def dif(
     from psyalign.cli.score_tables import read_scores
 
     table = read_scores(
-        scores, group=group, focal=focal, reference=reference, match=match, score=score, persons=persons
+        scores, group=group, focal=focal, reference=reference, match=match, score=score, rater=rater, persons=persons
     )
     if table.matching is None:
         strata = room.matching_strata(table.scores, table.group)

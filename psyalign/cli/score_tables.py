@@ -57,6 +57,7 @@ def read_scores(
     reference: str | None = None,
     match: str = TOTAL,
     score: str = SCORE,
+    rater: str | None = None,
     persons: Path | None = None,
 ) -> ScoreTable:
     """Read a score table and the groups and matching values of its persons.
@@ -71,6 +72,8 @@ def read_scores(
         "total" (of the person's scores) or a numeric column.
     score : str
         Column of the scores in a long table.
+    rater : str, optional
+        Keep only this rater's rows (column rater).
     persons : Path, optional
         Table with the columns person, `group` and `match`, if they are not in `path`.
 
@@ -82,20 +85,34 @@ def read_scores(
     UsageError
         `focal` or `reference` is no value of the group column, or the reference is not unique.
     """
-    kept_as_text = ("person", "item", group)
+    kept_as_text = ("person", "item", "rater", group)
     table = read_table(path, text_columns=kept_as_text)
     require_columns(table, ["person"], path)
+    place: Path | str = path
+    if rater is not None:
+        table, place = _of_rater(table, rater, path), f"{path}, counting rows of rater '{rater}' only"
     wanted = [group] if match == TOTAL else [group, match]
     beside = read_table(persons, text_columns=kept_as_text) if persons is not None else table
     source = persons or path
     require_columns(beside, ["person", *wanted], source)
     attributes = _by_person(beside, wanted, source)
     notes: list[str] = []
-    scores = _long(table, score, {*wanted, "person"}, path, notes)
-    _check_scores(scores, path)
+    scores = _long(table, score, {*wanted, "person"}, place, notes)
+    _check_scores(scores, place)
     _check_known(scores, attributes, source)
     selected = _select(scores, attributes, source, group=group, focal=focal, reference=reference, match=match)
     return replace(selected, notes=notes + selected.notes, origin=_origin(table))
+
+
+def _of_rater(table: pd.DataFrame, rater: str, path: Path) -> pd.DataFrame:
+    require_columns(table, ["rater"], path)
+    kept = table[table["rater"] == rater]
+    if not len(kept):
+        raters = sorted(table["rater"].dropna().unique())
+        raise UsageError(
+            f"There is no rater '{rater}'.", where=f"--rater, {path}", mend=f"The table has: {', '.join(raters)}."
+        )
+    return kept.reset_index(drop=True)
 
 
 def _origin(table: pd.DataFrame) -> str:
@@ -115,7 +132,7 @@ def _by_person(table: pd.DataFrame, columns: list[str], path: Path) -> pd.DataFr
     return unique.set_index("person")
 
 
-def _long(table: pd.DataFrame, score: str, no_items: set[str], path: Path, notes: list[str]) -> pd.DataFrame:
+def _long(table: pd.DataFrame, score: str, no_items: set[str], path: Path | str, notes: list[str]) -> pd.DataFrame:
     if "item" in table.columns or score in table.columns:
         require_columns(table, ["item", score], path)
         return table[["person", "item", score]].rename(columns={score: SCORE})
@@ -143,7 +160,7 @@ def _long(table: pd.DataFrame, score: str, no_items: set[str], path: Path, notes
     return long.dropna(subset=["score"])  # an empty cell of a wide table is an item not answered
 
 
-def _check_scores(scores: pd.DataFrame, path: Path) -> None:
+def _check_scores(scores: pd.DataFrame, path: Path | str) -> None:
     if scores[["person", "item"]].isna().any(axis=None):
         row = int(scores[["person", "item"]].isna().any(axis=1).argmax()) + 2
         raise DataError("A person or item is missing.", where=f"{path}, row {row}", mend="Fill it in.")
@@ -162,11 +179,11 @@ def _check_scores(scores: pd.DataFrame, path: Path) -> None:
         raise DataError(
             f"Person '{first['person']}' has more than one score on item '{first['item']}'.",
             where=f"{path}, row {int(repeated.argmax()) + 2}",
-            mend="Keep one score per person and item.",
+            mend="Keep one score per person and item, or choose one rater with --rater.",
         )
 
 
-def _check_known(scores: pd.DataFrame, attributes: pd.DataFrame, path: Path) -> None:
+def _check_known(scores: pd.DataFrame, attributes: pd.DataFrame, path: Path | str) -> None:
     unknown = scores.loc[~scores["person"].isin(attributes.index), "person"]
     if len(unknown):
         raise DataError(
@@ -179,7 +196,7 @@ def _check_known(scores: pd.DataFrame, attributes: pd.DataFrame, path: Path) -> 
 def _select(
     scores: pd.DataFrame,
     attributes: pd.DataFrame,
-    path: Path,
+    path: Path | str,
     *,
     group: str,
     focal: str,
@@ -210,7 +227,7 @@ def _select(
     return ScoreTable(kept, labels, matching, baseline, notes)
 
 
-def _reference(values: pd.Series, group: str, focal: str, reference: str | None, path: Path) -> str:
+def _reference(values: pd.Series, group: str, focal: str, reference: str | None, path: Path | str) -> str:
     present = sorted(str(value) for value in values.dropna().unique())
     _check_value(focal, "--focal", present, group, path)
     others = [value for value in present if value != focal]
@@ -233,7 +250,7 @@ def _reference(values: pd.Series, group: str, focal: str, reference: str | None,
     return reference
 
 
-def _check_value(value: str, option: str, present: Iterable[str], group: str, path: Path) -> None:
+def _check_value(value: str, option: str, present: Iterable[str], group: str, path: Path | str) -> None:
     values = list(present)
     if value in values:
         return
@@ -246,7 +263,7 @@ def _check_value(value: str, option: str, present: Iterable[str], group: str, pa
     )
 
 
-def _column(values: pd.Series, name: str, path: Path, notes: list[str]) -> pd.Series:
+def _column(values: pd.Series, name: str, path: Path | str, notes: list[str]) -> pd.Series:
     numbers = pd.to_numeric(values, errors="coerce")
     if (numbers.isna() & values.notna()).any():
         raise DataError(

@@ -27,8 +27,8 @@ Reports = Annotated[
     Path | None,
     typer.Option(
         "--reports",
-        help="Folder for the report. Default: reports/<study>/<run> in the nearest folder upward from the "
-        "study that holds reports/ or pyproject.toml, else beside the study's folder.",
+        help="Folder for the report. Default: reports/<study>/<run> beside the study's folder, or beside "
+        "studies/ if it lies in that.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -125,8 +125,6 @@ def run_and_report(path: Path, *, run: str, fresh: bool, reports: Path | None) -
 
 def report_folder(study: Study, run: str) -> Path:
     """Where a study's report goes unless `--reports` says otherwise; see that option's help."""
-    folder = study.folder.resolve()
-    for candidate in (folder, *folder.parents):
-        if (candidate / "reports").is_dir() or (candidate / "pyproject.toml").is_file():
-            return candidate / "reports" / study.study.name / run
-    return folder.parent / "reports" / study.study.name / run
+    beside = study.folder.resolve().parent
+    home = beside.parent if beside.name == "studies" else beside
+    return home / "reports" / study.study.name / run

@@ -46,7 +46,7 @@ def _commit() -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    result = subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
-    )
+    # without optional locks, so that a commit that the user makes meanwhile is not refused
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     return result.stdout.strip()

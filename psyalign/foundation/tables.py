@@ -50,17 +50,7 @@ def read_table(path: Path, *, text_columns: Sequence[str] = ()) -> pd.DataFrame:
 
 def _read_csv(path: Path, text_columns: Sequence[str]) -> pd.DataFrame:
     text = read_text(path)
-    names = next(csv.reader(io.StringIO(text)), [])
-    if not any(name.strip() for name in names):
-        raise DataError("The table is empty.", where=str(path), mend="Write a header row and data.")
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(
-                f"Column '{name}' appears more than once.",
-                where=f"{path}, header",
-                mend="Rename or drop one of them.",
-            )
-    _check_widths(text, len(names), path)
+    names = _checked_header(text, path)
     return pd.read_csv(
         io.StringIO(text),
         dtype={name: str for name in text_columns if name in names},
@@ -69,15 +59,20 @@ def _read_csv(path: Path, text_columns: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _check_widths(text: str, width: int, path: Path) -> None:
-    """pandas takes rows that are too long for an index and fills short ones without a word."""
+def _checked_header(text: str, path: Path) -> list[str]:
+    """Column names, after a look at all rows: pandas takes rows that are too long for an index and
+    fills short ones without a word. Blank lines do not count, before the header neither."""
     reader = csv.reader(io.StringIO(text), strict=True)
+    names: list[str] = []
     row = 0
     try:
         for row, cells in enumerate(reader, start=1):
-            if cells and len(cells) != width:
+            if cells and not names:
+                names = cells
+                _check_names(names, f"{path}, row {row}")
+            elif cells and len(cells) != len(names):
                 raise DataError(
-                    f"The row has {len(cells)} cells, the header has {width}.",
+                    f"The row has {len(cells)} cells, the header has {len(names)}.",
                     where=f"{path}, row {row}",
                     mend="Quote every cell that holds a comma, a quote or a line break.",
                 )
@@ -87,6 +82,21 @@ def _check_widths(text: str, width: int, path: Path) -> None:
             where=f"{path}, row {row + 1}",
             mend="Quote every cell that holds a comma, a quote or a line break.",
         ) from None
+    if not names:
+        raise DataError("The table is empty.", where=str(path), mend="Write a header row and data.")
+    return names
+
+
+def _check_names(names: list[str], where: str) -> None:
+    if not any(name.strip() for name in names):
+        raise DataError("The header row is blank.", where=where, mend="Write the column names there.")
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(
+                f"Column '{name}' appears more than once.",
+                where=f"{where} (header)",
+                mend="Rename or drop one of them.",
+            )
 
 
 def _read_parquet(path: Path, text_columns: Sequence[str]) -> pd.DataFrame:

@@ -54,14 +54,16 @@ def run_study(study_path: Path, run: str = "main", fresh: bool = False) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         raise RunError(
             "Another process is working on this run.",
             where=str(folder),
             mend="Wait for it, or use another --run.",
         ) from None
-    with lock:
+    with held:
+        for left in folder.glob(".*.tmp"):  # of a file that a kill cut off
+            left.unlink()
         if fresh:
             _empty(folder)
         _run(Run(folder, study, bank), inputs)
@@ -136,9 +138,10 @@ def _stages(run: Run, inputs: dict[str, str]) -> list[Stage]:
             stages.append(
                 Stage(f"align/{arm}", partial(align.work, arm=arm), own, ("sft", "feedback", "reward"))
             )
+    probes = {"seed": seed, "wording_probes": run.study.dif.wording_probes}
     for arm in arms:
         adapter = scores.adapter_folder(arm)
-        stages.append(Stage(f"scores/{arm}", partial(scores.work, arm=arm), {}, ("data", adapter)))
+        stages.append(Stage(f"scores/{arm}", partial(scores.work, arm=arm), probes, ("data", adapter)))
     needs = ("data", "feedback", "reward", *(f"scores/{arm}" for arm in arms))
     stages.append(Stage("tables", evaluate.work, part("dif", "groups", "feedback", "align"), needs))
     return stages
@@ -201,9 +204,8 @@ def score_responses(run: Path, arm: str, responses: Path, out: Path) -> None:
     from psyalign.responses import load_responses
     from psyalign.scorer import LoraScorer
 
-    folder = run / adapter_folder(arm)
-    if not (folder / "done.json").is_file():
-        known = _arms_of(run)
+    folder, known = run / adapter_folder(arm), _arms_of(run)
+    if arm not in known:
         raise RunError(
             f"The run has no scorer for the arm '{arm}'.",
             where=str(run),

@@ -53,7 +53,7 @@ class Encoded:
     @property
     def lengths(self) -> np.ndarray:
         """Tokens of each prompt, shape (N,)."""
-        return np.array([len(ids) for ids in self.ids])
+        return np.array([len(ids) for ids in self.ids], dtype=np.int64)
 
     def batch(self, rows: Sequence[int], device: torch.device, *, left: bool = False) -> Batch:
         """Pad `rows` to their longest, on the right (or the left), and move them to `device`."""
@@ -136,11 +136,11 @@ class Encoder:
 
     def encode(self, items: Sequence[str], responses: Sequence[str]) -> Encoded:
         """Encode N responses to their items (ids in `items`)."""
-        tokens = self._tokenizer(
-            [" " + " ".join(text.split()) for text in responses], add_special_tokens=False
-        )
+        texts = [" " + " ".join(text.split()) for text in responses]
+        # tokenizers refuse an empty list
+        tokens = self._tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
         ids, spans, truncated = [], [], 0
-        for row, (name, response) in enumerate(zip(items, tokens["input_ids"], strict=True)):
+        for row, (name, response) in enumerate(zip(items, tokens, strict=True)):
             if name not in self._contexts:
                 raise DataError(f"Item '{name}' is not in the scorer's item bank.", where=f"row {row + 1}")
             head = self._before + self._contexts[name] + self._between
@@ -156,7 +156,7 @@ class Encoder:
         return Encoded(
             ids,
             spans,
-            np.array([self._n_scores[name] for name in items]),
+            np.array([self._n_scores[name] for name in items], dtype=np.int64),
             self.max_scores,
             pad if pad is not None else 0,
             truncated,

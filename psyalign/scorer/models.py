@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -47,7 +49,7 @@ class BaseModel:
         """The transformer without a head, float32, from safetensors only."""
         from transformers import AutoModel
 
-        with quiet_transformers():
+        with _loading(self.name):
             return AutoModel.from_pretrained(
                 self.location, dtype="float32", use_safetensors=True, trust_remote_code=False
             )
@@ -56,7 +58,7 @@ class BaseModel:
         """Rows of the language-model head for `token_ids`, shape (K, hidden), float32."""
         from transformers import AutoModelForCausalLM
 
-        with quiet_transformers():
+        with _loading(self.name):
             model = AutoModelForCausalLM.from_pretrained(
                 self.location, dtype="float32", use_safetensors=True, trust_remote_code=False
             )
@@ -66,7 +68,7 @@ class BaseModel:
         """The fast tokenizer."""
         from transformers import AutoTokenizer
 
-        with quiet_transformers():
+        with _loading(self.name):
             return AutoTokenizer.from_pretrained(self.location, trust_remote_code=False)
 
 
@@ -84,6 +86,22 @@ class quiet_transformers:  # noqa: N801 - reads as a context, not as a thing
         from transformers.utils import logging
 
         logging.set_verbosity(self._verbosity)
+
+
+@contextmanager
+def _loading(name: str) -> Iterator[None]:
+    """Weights or tokenizer that are missing, damaged or not safetensors are the user's to mend."""
+    from safetensors import SafetensorError
+
+    try:
+        with quiet_transformers():
+            yield
+    except (OSError, ValueError, SafetensorError) as problem:
+        raise ModelError(
+            f"The weights or the tokenizer of the model '{name}' cannot be read ({type(problem).__name__}).",
+            where="[scorer] base",
+            mend="The folder needs model.safetensors and the tokenizer's files, whole; .bin is not read.",
+        ) from None
 
 
 def cache_folder() -> Path:
@@ -106,8 +124,8 @@ def resolve_base(name: str, folder: Path | None = None) -> BaseModel:
     Raises
     ------
     ModelError
-        The package, folder or id is not there, has no safetensors, or is of a kind
-        that cannot score (an encoder–decoder, say).
+        The package, folder or id is not there, or is of a kind that cannot score (an
+        encoder–decoder, say). Missing safetensors raise it when the model is loaded.
     """
     if name in EMBEDDED:
         location = _embedded(name)

@@ -93,10 +93,14 @@ class KWayNetwork(nn.Module):
             save_file(state, temporary)
 
     def load(self, path: Path) -> None:
-        """Read what `save` wrote; ModelError if it belongs to another base, rank or K."""
+        """Read what `save` wrote; ModelError if it is damaged or belongs to another base, rank or K."""
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        state = load_file(path)
+        try:
+            state = load_file(path)
+        except (FileNotFoundError, SafetensorError):
+            raise ModelError("The adapter is missing or damaged.", where=str(path)) from None
         mine = self.trainable()
         if state.keys() != mine.keys() or any(state[name].shape != mine[name].shape for name in mine):
             raise ModelError(

@@ -51,6 +51,7 @@ def train(
     *,
     label: str,
     updates_per_step: int = 1,
+    dropout: bool = True,
     checkpoint: Path | None = None,
 ) -> list[LossRow]:
     """Update the network's LoRA and head.
@@ -69,6 +70,9 @@ def train(
         Shown beside the progress bar.
     updates_per_step : int
         How many losses each step yields.
+    dropout : bool
+        Whether dropout (LoRA's, and the base model's own: .1 in MiniLM) is active. Not where
+        log-probabilities are compared with cached ones: its noise would be taken for a difference.
     checkpoint : Path, optional
         Safetensors file written after each epoch. If it exists, training goes on after the
         epoch that it holds, and ends with the same weights as an unbroken training.
@@ -95,7 +99,7 @@ def train(
     start = 0
     if checkpoint is not None and checkpoint.is_file():
         start, history = _restore(checkpoint, parameters, optimiser, schedule)
-    network.train()
+    network.train(dropout)
     with progress_bar(total, label) as bar:
         bar.update(len(history))
         for epoch in range(start, settings.epochs):

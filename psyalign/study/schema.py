@@ -221,7 +221,8 @@ class Dif(Table):
     """[dif]: tests, matching, correction for many tests, and the thresholds of the effect-size classes.
 
     The defaults .17 and .25 are the convention for SMD divided by the item's SD (METHODS.md, section 1);
-    there is no official policy for polytomous items, so they are settings.
+    there is no official policy for polytomous items, so they are settings. `wording_probes` limits how
+    many other wordings of audit answers every arm scores for the wording effect (0: all).
     """
 
     methods: Annotated[tuple[Literal["mantel", "smd", "ordinal"], ...], Field(strict=False)] = (
@@ -234,6 +235,7 @@ class Dif(Table):
     correction: Literal["holm", "BH", "none"] = "holm"
     bootstrap: Annotated[int, Field(ge=1, le=100_000)] = 1000
     min_group: Annotated[int, Field(ge=4)] = 20
+    wording_probes: Annotated[int, Field(ge=0)] = 0
     es_moderate: Positive = 0.17
     es_large: Positive = 0.25
 

@@ -81,12 +81,11 @@ def test_reports_folder_can_be_chosen(
 def test_default_reports_folder(small_study: Path) -> None:
     study = load_study(small_study)
     assert report_folder(study, "main") == small_study.parent / "reports" / "small" / "main"
-    (small_study.parent.parent / "reports").mkdir(exist_ok=True)
-    assert report_folder(study, "main") == small_study.parent.parent / "reports" / "small" / "main"
-    (small_study.parent / "pyproject.toml").touch()
+    collected = small_study.parent / "studies" / "small"
+    collected.parent.mkdir()
+    small_study.rename(collected)
+    study = load_study(collected)
     assert report_folder(study, "main") == small_study.parent / "reports" / "small" / "main"
-    (small_study / "reports").mkdir()
-    assert report_folder(study, "main") == small_study / "reports" / "small" / "main"
 
 
 def test_sigterm_exits_4(invoke: Invoke, small_study: Path, pipeline: Pipeline) -> None:

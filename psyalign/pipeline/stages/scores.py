@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from psyalign.foundation.seeds import unit_interval
 from psyalign.foundation.tables import read_table, write_parquet
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.data import read_texts
@@ -23,12 +24,21 @@ def adapter_folder(arm: str) -> str:
 
 
 def work(run: Run, folder: Path, arm: str) -> Mapping[str, Any]:
-    """Score all audit texts, other wordings included."""
+    """Score the audit persons' responses, and their other wordings as probes of the wording effect."""
     scorer = LoraScorer.load(run.path(adapter_folder(arm)), run.bank.items)
-    texts = read_texts(run, split="audit")
+    texts = _probed(read_texts(run, split="audit"), run.study.dif.wording_probes, run.study.study.seed)
     table = score_table(scorer, texts, label=f"score {arm}")
     write_parquet(folder / "scores.parquet", table)
     return {"responses": len(table)}
+
+
+def _probed(texts: pd.DataFrame, limit: int, seed: int) -> pd.DataFrame:
+    """All primary responses and at most `limit` other wordings (0: all), the same ones for every arm."""
+    other = texts[~texts["primary"]]
+    if not limit or len(other) <= limit:
+        return texts
+    place = other["response_id"].map(lambda name: unit_interval(seed, "probe", name))
+    return texts.drop(index=place.sort_values().index[limit:]).reset_index(drop=True)
 
 
 def score_table(scorer: LoraScorer, texts: pd.DataFrame, *, label: str) -> pd.DataFrame:
