@@ -28,7 +28,7 @@ def demo(
     """
     prepare_demo(out)
     print(f"The demo study is in {out}; its answers, persons and raters are simulated.", file=sys.stderr)
-    run_and_report(out / STUDY_FILE, run="main", fresh=False, reports=None)
+    run_and_report(out / STUDY_FILE, run="main", fresh=False, reports=out / "reports" / DEMO_STUDY / "main")
 
 
 def prepare_demo(out: Path) -> None:
@@ -52,4 +52,3 @@ def prepare_demo(out: Path) -> None:
             mend="Name another with `psyalign demo --out DIR`.",
         )
     shutil.copytree(source, out, ignore=shutil.ignore_patterns("runs", "__pycache__"), dirs_exist_ok=True)
-    (out / "reports").mkdir(exist_ok=True)  # keeps the report inside the demo's folder

@@ -64,7 +64,14 @@ def dif(
     from psyalign.cli.score_tables import read_scores
 
     table = read_scores(
-        scores, group=group, focal=focal, reference=reference, match=match, score=score, rater=rater, persons=persons
+        scores,
+        group=group,
+        focal=focal,
+        reference=reference,
+        match=match,
+        score=score,
+        rater=rater,
+        persons=persons,
     )
     if table.matching is None:
         strata = room.matching_strata(table.scores, table.group)

@@ -110,7 +110,9 @@ def _of_rater(table: pd.DataFrame, rater: str, path: Path) -> pd.DataFrame:
     if not len(kept):
         raters = sorted(table["rater"].dropna().unique())
         raise UsageError(
-            f"There is no rater '{rater}'.", where=f"--rater, {path}", mend=f"The table has: {', '.join(raters)}."
+            f"There is no rater '{rater}'.",
+            where=f"--rater, {path}",
+            mend=f"The table has: {', '.join(raters)}.",
         )
     return kept.reset_index(drop=True)
 
@@ -132,7 +134,9 @@ def _by_person(table: pd.DataFrame, columns: list[str], path: Path) -> pd.DataFr
     return unique.set_index("person")
 
 
-def _long(table: pd.DataFrame, score: str, no_items: set[str], path: Path | str, notes: list[str]) -> pd.DataFrame:
+def _long(
+    table: pd.DataFrame, score: str, no_items: set[str], path: Path | str, notes: list[str]
+) -> pd.DataFrame:
     if "item" in table.columns or score in table.columns:
         require_columns(table, ["item", score], path)
         return table[["person", "item", score]].rename(columns={score: SCORE})

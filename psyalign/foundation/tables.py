@@ -69,7 +69,7 @@ def _checked_header(text: str, path: Path) -> list[str]:
         for row, cells in enumerate(reader, start=1):
             if cells and not names:
                 names = cells
-                _check_names(names, f"{path}, row {row}")
+                _check_names(names, f"{path}, header")
             elif cells and len(cells) != len(names):
                 raise DataError(
                     f"The row has {len(cells)} cells, the header has {len(names)}.",
@@ -94,7 +94,7 @@ def _check_names(names: list[str], where: str) -> None:
         if names.count(name) > 1:
             raise DataError(
                 f"Column '{name}' appears more than once.",
-                where=f"{where} (header)",
+                where=where,
                 mend="Rename or drop one of them.",
             )
 

@@ -117,8 +117,8 @@ class Run:
         facts = stage.work(self, folder)
         seconds = time.monotonic() - start + earlier
         record = {"key": key, "seconds": round(seconds, 2), "finished": now(), "facts": dict(facts or {})}
-        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
         write_json(folder / DONE, record)
+        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
         self.done[stage.name] = record
         self.event("finished", stage=stage.name, seconds=record["seconds"])
         say(f"{stage.name}: finished in {seconds:.0f} s")

@@ -63,6 +63,7 @@ class LoraScorer:
     --------
     >>> from pathlib import Path
     >>> from psyalign.items import load_bank
+    >>> import pandas as pd
     >>> bank = load_bank(Path("items/mindca"))
     >>> scorer = LoraScorer(bank.items, base="minilm").build()
     >>> frame = pd.DataFrame({"item": ["sf1"], "response": ["They hid from her."]})

@@ -105,7 +105,7 @@ CASES: dict[str, tuple[Break, int, tuple[str, ...]]] = {
     "repeated column": (
         text(RESPONSES, "person,item,response", "person,item,item"),
         3,
-        ("Column 'item' appears more than once.", "responses.csv, row 1 (header)"),
+        ("Column 'item' appears more than once.", "responses.csv, header"),
     ),
     "unknown item": (
         cell(RESPONSES, 0, "item", "frist"),

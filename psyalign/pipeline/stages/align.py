@@ -77,7 +77,7 @@ def _feedback(run: Run, objective: str) -> ScoredFeedback:
     preferences = read_table(run.path("feedback", "preferences.parquet"))
     if objective == "dpo":  # nothing can be learned from a response without a preference
         scores = scores[scores["response_id"].isin(preferences["response_id"])]
-    texts = read_texts(run, split="feedback", primary=True)
+    texts = read_texts(run, split="feedback")
     frame = scores.merge(texts[["response_id", "response"]], on="response_id", validate="one_to_one")
     ids = frame["response_id"]
     return ScoredFeedback(

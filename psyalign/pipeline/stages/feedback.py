@@ -39,6 +39,12 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
     study, texts = run.study, read_texts(run, split="feedback")
     item_scores = {name: item.scores for name, item in run.bank.items.items()}
     score_records, scores = _score_feedback(run)
+    if not score_records:
+        raise DataError(
+            "There is no score preference on a feedback person's response.",
+            where=f"{study.path}, [feedback] source",
+            mend="Raise [split] feedback, or give other feedback: the reward model learns from it.",
+        )
     pair_records = _equivalences(run, texts)
     records: list[Record] = [*score_records, *pair_records]
     report = check_graph(records, item_scores, texts)
@@ -81,13 +87,21 @@ def _score_feedback(run: Run) -> tuple[list[ScorePreference], pd.DataFrame]:
         changed = from_second_scoring(final_scores(ratings, settings.first), second, rater=settings.second)
         records = limit_records(changed, settings.max_responses, seed)
         return records, _second_scores(second, records, settings.max_responses, seed)
-    assert settings.records is not None  # the study's rules
-    found = read_records(run.study.file(settings.records))
+    found = _read_records(run)
     known = set(read_texts(run, split="feedback")["response_id"])
     preferences = [record for record in found if isinstance(record, ScorePreference)]
     preferences = [record for record in preferences if record.response_id in known]
     kept = limit_records(preferences, settings.max_responses, seed)
     return kept, _scores_from_records(found, kept, known)
+
+
+def _read_records(run: Run) -> list[Record]:
+    """The study's records; a misspelt id must not pass for a response of another split."""
+    name = run.study.feedback.records
+    assert name is not None  # the study's rules
+    records = read_records(run.study.file(name))
+    check_graph(records, {key: item.scores for key, item in run.bank.items.items()}, read_texts(run))
+    return records
 
 
 def _feedback_ratings(run: Run) -> pd.DataFrame:
@@ -122,20 +136,19 @@ def _second_scores(
 def _scores_from_records(
     found: Sequence[Record], preferences: Sequence[ScorePreference], known: set[str]
 ) -> pd.DataFrame:
-    """Refit scores: direct ratings where there are any (rounded mean), else the most preferred score."""
+    """Refit scores: the mean rating of a response, halves up, or else its most preferred score."""
     columns = ["response_id", "item", "score"]
     ratings = rating_table(found)
     ratings = ratings[ratings["response_id"].isin(known)]
-    if len(ratings):
-        mean = ratings.groupby(columns[:2])["score"].mean().reset_index()
-        mean["score"] = (mean["score"] + 0.5).astype("int64")
-        return mean
+    mean = ratings.groupby(columns[:2])["score"].mean().reset_index()
+    mean["score"] = (mean["score"] + 0.5).astype("int64")
     wins = preference_table(preferences)
     preferred = wins.assign(score=wins["preferred"], points=1)
     rejected = wins.assign(score=wins["rejected"], points=-1)
     totals = pd.concat([preferred, rejected]).groupby(columns)["points"].sum().reset_index()
     totals = totals.sort_values(by=["response_id", "points", "score"], ascending=[True, False, True])
-    return totals.drop_duplicates("response_id").loc[:, columns].reset_index(drop=True)
+    both = pd.concat([mean, totals[columns]])  # what comes first is kept
+    return both.drop_duplicates("response_id").reset_index(drop=True)
 
 
 def _equivalences(run: Run, texts: pd.DataFrame) -> list[Equivalence]:
@@ -153,11 +166,10 @@ def _equivalences(run: Run, texts: pd.DataFrame) -> list[Equivalence]:
         persons = read_table(run.path("data", "persons.parquet"))
         found = equivalences_from_matched_answers(primary, scores, persons, attribute)
     else:
-        assert settings.records is not None  # the study's rules
         known = set(texts["response_id"])
         found = [
             record
-            for record in read_records(study.file(settings.records))
+            for record in _read_records(run)
             if isinstance(record, Equivalence) and {record.response_a, record.response_b} <= known
         ]
     if not found:

@@ -40,7 +40,12 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
         checkpoint=folder / "checkpoint.safetensors",
     )
     model.save(folder)
-    scored = pd.concat([feedback[feedback["primary"]], audit], ignore_index=True)
+    ids = [
+        read_table(run.path("feedback", f"{name}.parquet"))["response_id"]
+        for name in ("preferences", "scores")
+    ]
+    wanted = feedback["primary"] | feedback["response_id"].isin(pd.concat(ids))
+    scored = pd.concat([feedback[wanted], audit], ignore_index=True)
     rewards = model.rewards(scored, label="rewards")
     _write_matrix(folder / "rewards.parquet", scored["response_id"], rewards)
     write_parquet(folder / "loss.parquet", loss_table(model.history_))

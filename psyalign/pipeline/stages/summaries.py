@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from psyalign.align import mean_kl, optimality_gap
 from psyalign.foundation.tables import read_table
 from psyalign.pipeline.run import Run
+from psyalign.pipeline.stages.audit import Audit
 from psyalign.pipeline.stages.data import read_persons, read_texts
 from psyalign.pipeline.stages.reward import matrix
 from psyalign.pipeline.stages.scores import adapter_folder
-
-if TYPE_CHECKING:
-    from psyalign.pipeline.stages.evaluate import Audit
 
 __all__ = ["summary_tables"]
 
