@@ -49,7 +49,7 @@ def test_round_trip(tmp_path: Path) -> None:
     write_records(path, RECORDS)
     assert read_records(path) == RECORDS
     first = json.loads(path.read_text(encoding="utf-8").split("\n")[0])
-    assert list(first)[0] == "kind"
+    assert next(iter(first)) == "kind"
     assert first["kind"] == "score_preference"
 
 
