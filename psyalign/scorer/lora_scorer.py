@@ -246,7 +246,7 @@ class LoraScorer:
         Raises
         ------
         ModelError
-            The base's weights are not those that the adapter was trained on.
+            The base's weights, the adapter or the items' prompts are not those of the training.
         """
         facts = read_json(folder / "scorer.json")
         scorer = cls(
@@ -266,4 +266,10 @@ class LoraScorer:
                 mend="Install the base that the run was made with, or run the study again.",
             )
         scorer.network_.load(folder / "adapter.safetensors")
+        if facts["fingerprint"] != scorer.fingerprint():
+            raise ModelError(
+                "The adapter or the items' prompts are not those that were saved.",
+                where=str(folder),
+                mend="Use the items that the scorer was trained with, or run the study again.",
+            )
         return scorer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -127,8 +128,14 @@ def resolve_base(name: str, folder: Path | None = None) -> BaseModel:
         The package, folder or id is not there, or is of a kind that cannot score (an
         encoder–decoder, say). Missing safetensors raise it when the model is loaded.
     """
+    near = difflib.get_close_matches(name, EMBEDDED, n=1)
     if name in EMBEDDED:
         location = _embedded(name)
+    elif near and "/" not in name and not ((folder or Path()) / name).is_dir():
+        # asking a hub for a misspelt name takes half a minute where there is none
+        raise ModelError(
+            f"There is no model '{name}'.", where="[scorer] base", mend=f"Did you mean '{near[0]}'?"
+        )
     else:
         local = (folder or Path()) / name
         location = str(local) if local.is_dir() else name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,10 @@ class KWayNetwork(nn.Module):
         if getattr(backbone, "pooler", None) is not None:
             backbone.pooler = None  # its output is never used, and LoRA would adapt it in vain
         config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear")
-        self.backbone = get_peft_model(backbone, config)
+        with warnings.catch_warnings():
+            # peft asks transformers for an attribute whose name is to change; nothing for users to mend
+            warnings.simplefilter("ignore", FutureWarning)
+            self.backbone = get_peft_model(backbone, config)
         hidden = backbone.config.hidden_size
         self.head = nn.Linear(hidden, max_scores, bias=head_rows is None)
         with torch.no_grad():

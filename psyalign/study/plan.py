@@ -49,7 +49,7 @@ def plan(study: Study) -> list[PlanRow]:
     -------
     list of PlanRow
         Data, baseline, ceiling (if asked for), feedback, reward model (if an arm is trained on
-        feedback), one row for each aligned arm, scoring, agreement and DIF.
+        feedback), one row for each aligned arm, scoring, and the tables of agreement and DIF.
     """
     rows = [_data(study), _baseline(study)]
     if "ceiling" in study.align.arms:
@@ -119,13 +119,11 @@ def _arm(study: Study, arm: str) -> PlanRow:
 
 def _results(study: Study) -> list[PlanRow]:
     groups = ", ".join(f"{name} ({g.focal} – {g.reference})" for name, g in study.groups.items())
-    boot = study.dif.bootstrap
+    agreement = f"agreement with the {_rater(study.data.criterion)} scores"
+    dif = f"DIF ({', '.join(study.dif.methods)}) for {groups}"
     return [
         PlanRow("scores", f"score the audit persons with {len(study.align.arms)} arms", "one scoring an arm"),
-        PlanRow(
-            "agreement", f"agreement with the {_rater(study.data.criterion)} scores", f"{boot} bootstraps"
-        ),
-        PlanRow("dif", f"{', '.join(study.dif.methods)} for {groups}", f"{boot} bootstraps"),
+        PlanRow("tables", f"{agreement}; {dif}", f"{study.dif.bootstrap} bootstraps"),
     ]
 
 

@@ -158,7 +158,10 @@ class Lora(Table):
 
 
 class Scorer(Table):
-    """[scorer]: the language model and its supervised fine-tuning."""
+    """[scorer]: the language model and its supervised fine-tuning.
+
+    `dropout` is LoRA's. The base model's own stays on in fine-tuning; alignment uses none at all.
+    """
 
     base: Text = "minilm"
     precision: Literal["auto", "float32", "bf16"] = "auto"

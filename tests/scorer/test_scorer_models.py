@@ -47,13 +47,19 @@ def test_an_embedded_model_that_is_not_installed(monkeypatch: pytest.MonkeyPatch
     )
 
 
-@pytest.mark.parametrize("name", ["nobody/nothing-here", "minilmm", "no/such/folder", "a name with blanks"])
+@pytest.mark.parametrize("name", ["nobody/nothing-here", "no/such/folder", "a name with blanks"])
 def test_a_model_that_is_nowhere(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # no retries against a wall
     with pytest.raises(ModelError, match=f"The model '{name}' cannot be found or read") as problem:
         resolve_base(name, tmp_path)
     assert problem.value.exit_code == 2
     assert problem.value.mend is not None and "minilm, smollm2, a folder" in problem.value.mend
+
+
+def test_a_misspelt_embedded_name_is_not_sought_on_a_hub(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="There is no model 'minilmm'") as problem:
+        resolve_base("minilmm", tmp_path)
+    assert problem.value.mend == "Did you mean 'minilm'?"
 
 
 def broken_config(folder: Path) -> None:

@@ -180,10 +180,10 @@ def test_missing_files_tell_how_to_get_them(tmp_path: Path) -> None:
 
 
 def test_plan_has_a_row_for_each_stage() -> None:
-    study = load_study(shipped_folder("studies") / "workplace-sjt")
+    study = load_study(shipped_folder("studies") / "mindca-wording")
     stages = [row.stage for row in plan(study)]
     arms = [f"align/{arm}" for arm in study.align.arms if arm not in ("baseline", "ceiling")]
-    assert stages == ["data", "sft", "ceiling", "feedback", "reward", *arms, "scores", "agreement", "dif"]
+    assert stages == ["data", "sft", "ceiling", "feedback", "reward", *arms, "scores", "tables"]
     assert all(row.what and row.cost_note for row in plan(study))
 
 
