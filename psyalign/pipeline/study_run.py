@@ -129,7 +129,7 @@ def _stages(run: Run, inputs: dict[str, str]) -> list[Stage]:
     arms = list(run.study.align.arms)
     if "ceiling" in arms:
         stages.append(Stage("ceiling", sft.ceiling, part("scorer"), ("data",)))
-    stages.append(Stage("feedback", feedback.work, part("feedback", "study", "groups"), ("data",)))
+    stages.append(Stage("feedback", feedback.work, part("feedback", "groups"), ("data",)))
     stages.append(Stage("reward", reward.work, part("reward"), ("sft", "feedback")))
     training = {name: value for name, value in settings["align"].items() if name != "arms"}
     for arm in arms:

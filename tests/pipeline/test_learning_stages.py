@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,8 @@ def test_feedback_on_another_wording_is_learned_from_too(
 
 def test_a_reference_scorer_that_was_exchanged_is_refused(tiny_study: Path, perform: Perform) -> None:
     run = perform(tiny_study, "data", "sft", "feedback", "reward")
-    reward = run.path("reward", "adapter.safetensors").read_bytes()
-    run.path("sft", "adapter.safetensors").write_bytes(reward)
+    for name in ("adapter.safetensors", "scorer.json"):  # whole in itself, and not what the run trained
+        shutil.copyfile(run.path("reward", name), run.path("sft", name))
     with pytest.raises(RunError, match="not the one that the run trained") as caught:
         perform(tiny_study, "data", "sft", "feedback", "reward", "align/equivalence")
     assert "--fresh" in str(caught.value)

@@ -42,7 +42,7 @@ def work(run: Run, folder: Path, arm: str) -> Mapping[str, Any]:
         settings.epochs,
         settings.batch_size,
         settings.learning_rate,
-        derive_seed(run.study.study.seed, "align"),  # the same batches for every arm
+        derive_seed(run.study.study.seed, "align"),
     )
     scorer = LoraScorer.load(run.path("sft"), run.bank.items)
     if scorer.fingerprint() != run.facts("sft")["fingerprint"]:

@@ -50,7 +50,7 @@ def _fine_tune(run: Run, folder: Path, role: str, *, label: str) -> Mapping[str,
             epochs=settings.epochs,
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
-            # one seed for both: the same start and the same batches
+            # one seed for baseline and ceiling: the same start
             seed=derive_seed(run.study.study.seed, "sft"),
             warmup=settings.warmup,
             weight_decay=settings.weight_decay,
