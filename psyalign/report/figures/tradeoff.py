@@ -138,10 +138,10 @@ def _place(
     costs = []
     for index, offset in enumerate(CLOSE + FAR):
         box = _box(axes, point, offset)
-        near = box.padded(9)
+        near = box.padded(14)
         cost = 10 * sum(box.overlaps(other) for other in [*taken, *others])
         cost += 8 * sum(box.overlaps(bar) for bar in bars)
-        cost += 2 * sum(near.overlaps(mark) for mark in others)
+        cost += 4 * sum(near.overlaps(mark) for mark in others)
         cost += 3 if index >= len(CLOSE) else 0
         inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 + 4
         cost += 0 if inside and axes.bbox.y0 <= box.y0 and box.y1 <= axes.bbox.y1 else 50
