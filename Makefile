@@ -5,7 +5,7 @@ READY := .venv/.ready
 
 .PHONY: demo test test-slow check bench clean
 
-# The main job: a simulated study from free text to report, about eight minutes on two cores.
+# The main job: a simulated study from free text to report, up to ten minutes on two cores.
 demo: $(READY)
 	$(BIN)/psyalign study run studies/workplace-sjt
 

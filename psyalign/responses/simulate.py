@@ -31,7 +31,7 @@ from psyalign.responses.phrases import VARIETIES, PhraseBank
 
 __all__ = ["NOTICE", "SimulationSettings", "SimulationTruth", "draw_truth", "simulate_sjt"]
 
-NOTICE = "Simulated: no person, response or rating in this study is real."
+NOTICE = "No person, response or rating in this study is real; all are simulated."
 REFERENCE, FOCAL = VARIETIES
 # Thresholds run from -1.5 to 1.5 around an item's location, so that all score points occur.
 SPAN = 1.5
