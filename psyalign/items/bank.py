@@ -7,8 +7,8 @@ from pathlib import Path
 
 from psyalign.foundation.errors import ItemError
 from psyalign.foundation.shipped import shipped_folder
+from psyalign.foundation.toml import read_toml, refuse_unknown, suggest, text
 from psyalign.items.item import Item, load_item
-from psyalign.items.keys import read_toml, refuse_unknown, suggest, text
 
 __all__ = ["ItemBank", "find_bank", "load_bank"]
 

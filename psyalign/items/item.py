@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from psyalign.foundation.errors import ItemError
-from psyalign.items.keys import at, read_toml, refuse_unknown, tables, text, whole_number
+from psyalign.foundation.toml import at, read_toml, refuse_unknown, tables, text, whole_number
 
 __all__ = ["Exemplar", "Item", "RubricPoint", "load_item"]
 

@@ -8,15 +8,13 @@ hold openings, closings and connectives that fit every item and score point.
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from psyalign.foundation.errors import ItemError
-from psyalign.foundation.files import read_text
+from psyalign.foundation.toml import at, read_toml, refuse_unknown
 
 __all__ = ["VARIETIES", "Phrase", "PhraseBank", "PhrasePoint", "SharedPhrases", "load_phrases"]
 
@@ -148,15 +146,8 @@ def load_phrases(folder: Path) -> dict[str, PhraseBank]:
     return {file.stem: _load(file, shared) for file in files}
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(read_text(path, error=ItemError))
-    except tomllib.TOMLDecodeError as problem:
-        raise ItemError(f"The file is not valid TOML: {problem}.", where=str(path)) from None
-
-
 def _shared(path: Path) -> SharedPhrases:
-    table = _read(path)
+    table = read_toml(path)
     _keys(table, ("composition",), path, "")
     entry = table["composition"]
     if not isinstance(entry, dict):
@@ -168,7 +159,7 @@ def _shared(path: Path) -> SharedPhrases:
 
 
 def _load(path: Path, shared: SharedPhrases) -> PhraseBank:
-    table = _read(path)
+    table = read_toml(path)
     _keys(table, FILE_KEYS, path, "")
     if table["item"] != path.stem:
         raise _problem(f"'item' differs from the file's name '{path.stem}'", path, "item")
@@ -228,15 +219,11 @@ def _refuse_repeats(bank: PhraseBank, path: Path) -> None:
 def _keys(
     table: dict[str, Any], known: tuple[str, ...], path: Path, prefix: str, *, required: bool = True
 ) -> None:
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            mend = f"Did you mean '{near[0]}'?" if near else f"Known are: {', '.join(known)}."
-            raise _problem(f"Unknown key '{key}'", path, prefix + key, mend)
+    refuse_unknown(table, known, path, prefix)
     for key in known if required else ():
         if key not in table:
             raise _problem(f"Key '{key}' is missing", path, prefix + key)
 
 
-def _problem(message: str, path: Path, key: str, mend: str | None = None) -> ItemError:
-    return ItemError(message + ".", where=f"{path}, key '{key}'", mend=mend)
+def _problem(message: str, path: Path, key: str) -> ItemError:
+    return ItemError(message + ".", where=at(path, key))

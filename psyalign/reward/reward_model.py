@@ -70,7 +70,7 @@ class RewardModel:
     def rewards(self, responses: pd.DataFrame, *, label: str = "reward", quiet: bool = False) -> np.ndarray:
         """Centred rewards, shape (N, K); 0 where an item has no such score point."""
         raw = self.scorer.outputs(responses, label=label, quiet=quiet)
-        points = self.scorer.encode(responses).n_scores
+        points = np.array([len(self.scorer.items[name].scores) for name in responses["item"]], dtype=int)
         present = np.arange(raw.shape[1])[None, :] < points[:, None]
         mean = np.where(present, raw, 0.0).sum(axis=1, keepdims=True) / points[:, None]
         return np.where(present, raw - mean, 0.0)
