@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from psyalign.dif.cells import cells
-from psyalign.dif.classify import ES_LARGE, ES_MODERATE, adjust_p
-from psyalign.dif.mantel import mantel
-from psyalign.dif.ordinal import ordinal
-from psyalign.dif.smd import smd
+from psyalign.dif.counts.cells import cells
+from psyalign.dif.judgement.classes import ES_LARGE, ES_MODERATE, adjust_p
+from psyalign.dif.methods.mantel import mantel
+from psyalign.dif.methods.ordinal import ordinal
+from psyalign.dif.methods.smd import smd
 from psyalign.foundation.errors import UsageError
 
 __all__ = ["COLUMNS", "METHODS", "analyse"]

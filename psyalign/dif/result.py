@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -16,7 +17,7 @@ class DifResult:
     Attributes
     ----------
     method : str
-        "Mantel", "SMD" or "ordinal logistic".
+        Name of the method, as in "Mantel" or "ordinal logistic".
     table : pandas.DataFrame
         Indexed by item. Always has `estimable` (bool) and `reason` (text, "" where
         estimable); numbers are NaN where not estimable. Focal minus reference.
@@ -24,6 +25,12 @@ class DifResult:
 
     method: str
     table: pd.DataFrame
+
+    @classmethod
+    def of(cls, method: str, rows: Mapping[str, Mapping[str, object]]) -> DifResult:
+        """Result from one mapping of columns an item."""
+        index = pd.Index(list(rows), name="item", dtype="str")
+        return cls(method, pd.DataFrame([dict(row) for row in rows.values()], index=index))
 
     def __repr__(self) -> str:
         estimable = int(self.table["estimable"].sum())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from psyalign.dif.cells import FOCAL, GROUPS, REFERENCE
+from psyalign.dif.counts.cells import FOCAL, GROUPS, REFERENCE
 from psyalign.foundation.errors import DataError, UsageError
 from psyalign.foundation.tables import require_columns
 

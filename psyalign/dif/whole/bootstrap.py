@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from psyalign.dif.cells import FOCAL, REFERENCE, Cells, cells
-from psyalign.dif.moments import item_moments, why_not
+from psyalign.dif.counts.cells import FOCAL, REFERENCE, Cells, cells
+from psyalign.dif.counts.moments import item_moments, why_not
 from psyalign.foundation.errors import DataError, UsageError
 from psyalign.foundation.seeds import generator
 from psyalign.foundation.tables import require_columns
@@ -141,7 +141,7 @@ def _matrix(scores: pd.DataFrame, layout: _Layout, where: str) -> Array:
 
 def _estimable(counts: Cells, items: list[str]) -> npt.NDArray[np.bool_]:
     moments = item_moments(counts)
-    return np.array([item in moments and not why_not(moments[item]) for item in items], dtype=bool)
+    return np.array([item in moments and not why_not(moments[item], counts) for item in items], dtype=bool)
 
 
 def _effects(scores: Array, human: Array | None, layout: _Layout) -> Array:

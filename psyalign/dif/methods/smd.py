@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from psyalign.dif.cells import Cells
-from psyalign.dif.classify import ES_LARGE, ES_MODERATE, classify_es
-from psyalign.dif.moments import Array, Moments, item_moments, why_not
+from psyalign.dif.counts.cells import Array, Cells
+from psyalign.dif.counts.moments import Moments, item_moments, why_not
+from psyalign.dif.judgement.classes import ES_LARGE, ES_MODERATE, classify_es
 from psyalign.dif.result import DifResult
 from psyalign.foundation.errors import UsageError
 
-__all__ = ["smd"]
+__all__ = ["smd", "smd_kernel"]
 
 Variance = Literal["hypergeometric", "multinomial"]
 
@@ -61,47 +61,54 @@ def smd(
     """
     if variance not in ("hypergeometric", "multinomial"):
         raise UsageError(f"Variance '{variance}' is unknown.", mend="Use hypergeometric or multinomial.")
+    counts.need_two("The SMD")
     rows = {}
     for item, moments in item_moments(counts).items():
-        unit = moments.sd if sd is None else float(sd.get(item, np.nan))
-        row = _row(moments, unit, variance)
+        unit = float(moments.sd) if sd is None else float(sd.get(item, np.nan))
+        reason = why_not(moments, counts)
+        row = _row(moments, unit, variance, reason)
         row["es_class"] = classify_es(row["es"], row["p"], alpha=alpha, moderate=moderate, large=large)
-        reason = why_not(moments)
         rows[item] = {**row, "estimable": not reason, "reason": reason}
-    return DifResult("SMD", pd.DataFrame.from_dict(rows, orient="index").rename_axis("item"))
+    return DifResult.of("SMD", rows)
 
 
-def _row(moments: Moments, unit: float, variance: Variance) -> dict[str, Any]:
-    value = se = float("nan")
-    if not why_not(moments):
-        weight = moments.n_focal / moments.n_focal.sum()
-        means = moments.sum_focal / moments.n_focal - moments.sum_reference / moments.n_reference
-        value = float(weight @ means)
-        se = float(np.sqrt(weight**2 @ _spread(moments, variance)))
-    z = value / se if se > 0 else float("nan")
+def smd_kernel(moments: Moments, *, variance: Variance = "hypergeometric") -> dict[str, Array]:
+    """SMD and its standard error for any leading axes: {"smd": (...), "se": (...)}; NaN without a stratum."""
+    both = moments.both
+    n_focal = np.where(both, moments.n[..., 1], 0.0)
+    size = n_focal.sum(axis=-1)
+    weight = n_focal / np.where(size > 0, size, np.nan)[..., None]
+    means = moments.means
+    value = (weight * (means[..., 1] - means[..., 0])).sum(axis=-1)
+    se = np.sqrt((weight**2 * _spread(moments, variance)).sum(axis=-1))
+    return {"smd": np.asarray(value), "se": np.asarray(se)}
+
+
+def _spread(moments: Moments, variance: Variance) -> Array:
+    """Variance of the difference of the two means, (..., K)."""
+    n = np.maximum(moments.n, 1.0)
+    if variance == "hypergeometric":
+        return np.asarray((1 / n).sum(axis=-1) ** 2 * moments.variance)
+    within = np.maximum(moments.squares - moments.sums**2 / n, 0.0) / np.maximum(n - 1, 1.0) / n
+    return np.asarray(np.where(moments.both, within.sum(axis=-1), 0.0))
+
+
+def _row(moments: Moments, unit: float, variance: Variance, reason: str) -> dict[str, Any]:
+    found = smd_kernel(moments, variance=variance)
+    nothing = float("nan")
+    value, se = (nothing, nothing) if reason else (float(found["smd"]), float(found["se"]))
+    z = value / se if se > 0 else nothing
+    own = float(moments.sd)
     return {
-        "n_reference": moments.used[0],
-        "n_focal": moments.used[1],
-        "n_strata": len(moments.total),
+        "n_reference": int(moments.used[0]),
+        "n_focal": int(moments.used[1]),
+        "n_strata": int(moments.both.sum()),
         "share_used": moments.share_used,
         "smd": value,
         "se": se,
         "z": z,
         "p": float(2 * stats.norm.sf(abs(z))),
         "sd": unit,
-        "es": value / unit if unit > 0 else float("nan"),
-        "es_own": value / moments.sd if moments.sd > 0 else float("nan"),
+        "es": value / unit if unit > 0 else nothing,
+        "es_own": value / own if own > 0 else nothing,
     }
-
-
-def _spread(moments: Moments, variance: Variance) -> Array:
-    """Variance of the difference of the two means, by stratum."""
-    if variance == "hypergeometric":
-        return np.asarray((1 / moments.n_focal + 1 / moments.n_reference) ** 2 * moments.variance)
-    sides = (
-        (moments.n_focal, moments.sum_focal, moments.squares_focal),
-        (moments.n_reference, moments.sum_reference, moments.squares_reference),
-    )
-    return np.asarray(
-        sum(np.maximum(squares - sums**2 / n, 0.0) / np.maximum(n - 1, 1) / n for n, sums, squares in sides)
-    )

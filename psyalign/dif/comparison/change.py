@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from psyalign.dif.cells import cells
-from psyalign.dif.classify import adjust_p
-from psyalign.dif.mantel import mantel
-from psyalign.dif.smd import smd
+from psyalign.dif.counts.cells import cells
+from psyalign.dif.judgement.classes import adjust_p
+from psyalign.dif.methods.mantel import mantel
+from psyalign.dif.methods.smd import smd
 from psyalign.foundation.tables import require_columns
 
 __all__ = ["compare"]

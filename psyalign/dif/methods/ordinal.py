@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special, stats
 
-from psyalign.dif.cells import FOCAL, GROUPS, REFERENCE, Cells
-from psyalign.dif.moments import too_few
+from psyalign.dif.counts.cells import FOCAL, GROUPS, REFERENCE, Cells
+from psyalign.dif.counts.moments import too_few
 from psyalign.dif.result import DifResult
 
 __all__ = ["ordinal"]
@@ -84,16 +84,16 @@ def ordinal(counts: Cells) -> DifResult:
     (1991). Biometrika 78, 691-692.
     """
     by_item = dict(list(counts.table.groupby("item", sort=False)))
-    rows = {item: _row(by_item.get(item, counts.table.iloc[:0])) for item in counts.items}
+    rows = {item: _row(by_item.get(item, counts.table.iloc[:0]), counts) for item in counts.items}
     return DifResult("ordinal logistic", pd.DataFrame.from_dict(rows, orient="index").rename_axis("item"))
 
 
-def _row(table: pd.DataFrame) -> dict[str, object]:
+def _row(table: pd.DataFrame, cells: Cells) -> dict[str, object]:
     counts = table.groupby("group")["count"].sum()
     n = (int(counts.get(REFERENCE, 0)), int(counts.get(FOCAL, 0)))
     row: dict[str, object] = {"n_reference": n[0], "n_focal": n[1], **dict.fromkeys(NUMBERS, float("nan"))}
     try:
-        y, match, focal = _persons(table, n)
+        y, match, focal = _persons(table, n, cells)
         row |= _ratios(y, match, focal)
         reason = ""
     except _NotEstimableError as problem:
@@ -101,9 +101,11 @@ def _row(table: pd.DataFrame) -> dict[str, object]:
     return {**row, "estimable": not reason, "reason": reason}
 
 
-def _persons(table: pd.DataFrame, n: tuple[int, int]) -> tuple[npt.NDArray[np.int64], Array, Array]:
+def _persons(
+    table: pd.DataFrame, n: tuple[int, int], cells: Cells
+) -> tuple[npt.NDArray[np.int64], Array, Array]:
     """Cells back to persons (OrderedModel takes no weights): score rank, match (standardised), focal."""
-    few = too_few(n)
+    few = too_few(n, cells)
     if few:
         raise _NotEstimableError(few)
     spread = table.loc[table.index.repeat(table["count"].to_numpy())]

@@ -1,0 +1,1 @@
+"""What the numbers are called: classes, corrections for many tests, shrinkage, equivalence."""

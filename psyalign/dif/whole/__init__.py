@@ -1,0 +1,1 @@
+"""More than one item at a time: resampled persons, differential test functioning."""
