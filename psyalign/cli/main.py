@@ -65,7 +65,7 @@ app.add_typer(items.app, name="items")
 app.add_typer(data.app, name="data")
 app.add_typer(study.app, name="study")
 app.command("score")(score.score)
-app.command("dif")(dif.dif)
+app.add_typer(dif.app, name="dif")
 app.add_typer(report.app, name="report")
 
 

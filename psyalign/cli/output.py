@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["paint", "records_of", "show_findings", "show_table", "text_table"]
+__all__ = [
+    "paint",
+    "plain_records",
+    "records_of",
+    "show_findings",
+    "show_table",
+    "text_table",
+    "write_records",
+]
 
 CODES = {"red": "31", "yellow": "33", "green": "32", "bold": "1"}
 LEVEL_COLOURS = {"error": "red", "warning": "yellow", "missing": "red", "ok": "green"}
@@ -72,10 +80,9 @@ def show_table(
     """
     records = [dict(row) for row in rows]
     if csv is not None:
-        _write_csv(csv, records)
+        write_records(csv, records)
     if as_json:
-        plain = [{name: _json_value(value) for name, value in record.items()} for record in records]
-        print(json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(plain_records(records), indent=1, ensure_ascii=False, allow_nan=False))
         return
     if title:
         print(paint(title, "bold", sys.stdout))
@@ -116,7 +123,13 @@ def text_table(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str
     return "\n".join([aligned(heads), aligned(["─" * width for width in widths]), *map(aligned, cells)])
 
 
-def _write_csv(path: Path, records: list[dict[str, Any]]) -> None:
+def plain_records(records: Iterable[Row]) -> list[dict[str, Any]]:
+    """Records as JSON can hold them: numbers that are not finite become None."""
+    return [{name: _json_value(value) for name, value in record.items()} for record in records]
+
+
+def write_records(path: Path, records: list[dict[str, Any]]) -> None:
+    """Write records to a CSV file, formulas defused."""
     import pandas as pd
 
     from psyalign.foundation.tables import write_csv

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+import fnmatch
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
+from psyalign.cli.levels import JOINT, Levels, choose_levels, joined
+from psyalign.dif.counts.matrix import ScoreMatrix
 from psyalign.foundation.errors import DataError, UsageError
 from psyalign.foundation.tables import read_table, require_columns
 
-__all__ = ["TOTAL", "ScoreTable", "read_scores"]
+__all__ = ["OF_SCORES", "ScoreTable", "read_scores"]
 
-TOTAL = "total"
+OF_SCORES = ("total", "rest")  # matching variables that the scores themselves give
 SCORE = "score"
 MIN_PERSONS = 4  # with fewer in a group no variance is worth printing
+PRIMARY = "primary"
 # Columns of psyalign's own score tables that are no items.
 NO_ITEMS = frozenset({"origin", "arm", "wording", "response_id", "split"})
 
@@ -30,11 +33,11 @@ class ScoreTable:
     scores : DataFrame
         Columns person, item, score; one row per person × item.
     group : Series
-        "reference" or "focal", by person.
+        The person's group, by person; only groups that are compared.
     matching : Series or None
-        Value of the matching column, by person; None for the total of the scores.
-    reference : str
-        Value of the group column that is the reference group.
+        Value of the matching column, by person; None for the total or rest of the scores.
+    levels : Levels
+        The groups that are compared.
     notes : list of str
         What was left out or taken for granted, in sentences.
     origin : str
@@ -44,21 +47,28 @@ class ScoreTable:
     scores: pd.DataFrame
     group: pd.Series
     matching: pd.Series | None
-    reference: str
+    levels: Levels
     notes: list[str] = field(default_factory=list)
     origin: str = ""
+
+    def matrix(self, min_group: int) -> ScoreMatrix:
+        """The scores as the DIF room takes them."""
+        return ScoreMatrix.from_long(
+            self.scores, self.group, external=self.matching, groups=self.levels.groups, min_group=min_group
+        )
 
 
 def read_scores(
     path: Path,
     *,
-    group: str,
-    focal: str,
+    group: Sequence[str],
+    focal: Sequence[str] = (),
     reference: str | None = None,
-    match: str = TOTAL,
+    match: str = "total",
     score: str = SCORE,
     rater: str | None = None,
     persons: Path | None = None,
+    items: Sequence[str] = (),
 ) -> ScoreTable:
     """Read a score table and the groups and matching values of its persons.
 
@@ -66,16 +76,20 @@ def read_scores(
     ----------
     path : Path
         CSV or Parquet. Long: columns person, item, score. Wide: column person and one per item.
-    group, focal, reference : str
-        Column of the groups and its two values; `reference` may be left out if there is only one other.
+    group : sequence of str
+        Columns of the groups; of several, their intersections are compared.
+    focal, reference
+        Values of the group column, see `choose_levels`.
     match : str
-        "total" (of the person's scores) or a numeric column.
+        "total" or "rest" (of the person's scores) or a numeric column.
     score : str
         Column of the scores in a long table.
     rater : str, optional
         Keep only this rater's rows (column rater).
     persons : Path, optional
         Table with the columns person, `group` and `match`, if they are not in `path`.
+    items : sequence of str
+        Names or patterns (item*) of the items; default all.
 
     Raises
     ------
@@ -85,19 +99,21 @@ def read_scores(
     UsageError
         `focal` or `reference` is no value of the group column, or the reference is not unique.
     """
-    kept_as_text = ("person", "item", "rater", group)
+    kept_as_text = ("person", "item", "rater", *group)
     table = read_table(path, text_columns=kept_as_text)
     require_columns(table, ["person"], path)
     place: Path | str = path
     if rater is not None:
         table, place = _of_rater(table, rater, path), f"{path}, counting rows of rater '{rater}' only"
-    wanted = [group] if match == TOTAL else [group, match]
+    if PRIMARY in table.columns:  # a run's own scores: other wordings of the answers beside them
+        table = table[table[PRIMARY].astype(bool)]
+    wanted = [*group] if match in OF_SCORES else [*group, match]
     beside = read_table(persons, text_columns=kept_as_text) if persons is not None else table
     source = persons or path
     require_columns(beside, ["person", *wanted], source)
     attributes = _by_person(beside, wanted, source)
     notes: list[str] = []
-    scores = _long(table, score, {*wanted, "person"}, place, notes)
+    scores = _long(table, score, {*wanted, "person"}, items, place, notes)
     _check_scores(scores, place)
     _check_known(scores, attributes, source)
     selected = _select(scores, attributes, source, group=group, focal=focal, reference=reference, match=match)
@@ -135,12 +151,21 @@ def _by_person(table: pd.DataFrame, columns: list[str], path: Path) -> pd.DataFr
 
 
 def _long(
-    table: pd.DataFrame, score: str, no_items: set[str], path: Path | str, notes: list[str]
+    table: pd.DataFrame,
+    score: str,
+    no_items: set[str],
+    patterns: Sequence[str],
+    path: Path | str,
+    notes: list[str],
 ) -> pd.DataFrame:
     if "item" in table.columns or score in table.columns:
         require_columns(table, ["item", score], path)
-        return table[["person", "item", score]].rename(columns={score: SCORE})
+        long = table[["person", "item", score]].rename(columns={score: SCORE})
+        if patterns:
+            long = long[long["item"].isin(_matching(long["item"].dropna().unique(), patterns, path))]
+        return long
     items = [name for name in table.columns if name not in no_items | NO_ITEMS]
+    items = _matching(items, patterns, path) if patterns else items
     if not items:
         raise DataError(
             "The table has no scores.",
@@ -152,7 +177,7 @@ def _long(
             raise DataError(
                 f"Column '{name}' is taken for an item, but holds text.",
                 where=f"{path}, header",
-                mend="In a wide table all columns but person, group and matching are items: drop others.",
+                mend="All columns but person, group and matching count as items: name yours with --items.",
             )
     if table["person"].duplicated().any():
         person = table.loc[table["person"].duplicated(), "person"].iloc[0]
@@ -162,6 +187,19 @@ def _long(
     notes.append(f"Columns taken for items: {', '.join(items)}.")
     long = table.melt(id_vars="person", value_vars=items, var_name="item", value_name="score")
     return long.dropna(subset=["score"])  # an empty cell of a wide table is an item not answered
+
+
+def _matching(names: Iterable[str], patterns: Sequence[str], path: Path | str) -> list[str]:
+    """The names that a pattern fits, in their own order; each pattern must fit one."""
+    known = [str(name) for name in names]
+    for pattern in patterns:
+        if not fnmatch.filter(known, pattern):
+            raise UsageError(
+                f"No item is called '{pattern}'.",
+                where=f"--items, {path}",
+                mend=f"There are: {', '.join(known[:20])}.",
+            )
+    return [name for name in known if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
 
 
 def _check_scores(scores: pd.DataFrame, path: Path | str) -> None:
@@ -202,69 +240,46 @@ def _select(
     attributes: pd.DataFrame,
     path: Path | str,
     *,
-    group: str,
-    focal: str,
+    group: Sequence[str],
+    focal: Sequence[str],
     reference: str | None,
     match: str,
 ) -> ScoreTable:
-    """Narrow to persons of the two groups that have a matching value."""
-    notes = []
-    values = attributes[group]
-    baseline = _reference(values, group, focal, reference, path)
-    labels = values.map({baseline: "reference", focal: "focal"}).dropna()
+    """Narrow to persons of the groups that have a matching value."""
+    notes: list[str] = []
+    name = JOINT.join(group)
+    values = joined(attributes, group)
+    levels = choose_levels(values, name, focal, reference, path)
+    labels = values[values.isin(levels.groups)]
     if len(labels) < len(values):
-        notes.append(f"{len(values) - len(labels)} persons of neither group were left out.")
+        which = "neither group" if len(levels.focal) == 1 else "none of these groups"
+        notes.append(f"{len(values) - len(labels)} persons of {which} were left out.")
     matching = None
-    if match != TOTAL:
+    if match not in OF_SCORES:
         matching = _column(attributes[match], match, path, notes)
         labels = labels[labels.index.isin(matching.index)]
     labels = labels[labels.index.isin(scores["person"])]
-    for name, value in (("reference", baseline), ("focal", focal)):
-        count = int((labels == name).sum())
-        if count < MIN_PERSONS:
-            raise DataError(
-                f"The {name} group '{value}' has {count} persons that can be analysed.",
-                where=f"{path}, column {group}",
-                mend=f"DIF needs at least {MIN_PERSONS} in each group, and many more to find anything.",
-            )
+    levels = _large_enough(labels, levels, name, path, notes)
+    labels = labels[labels.isin(levels.groups)]
     kept = scores[scores["person"].isin(labels.index)].astype({"score": float}).reset_index(drop=True)
-    return ScoreTable(kept, labels, matching, baseline, notes)
+    return ScoreTable(kept, labels, matching, levels, notes)
 
 
-def _reference(values: pd.Series, group: str, focal: str, reference: str | None, path: Path | str) -> str:
-    present = sorted(str(value) for value in values.dropna().unique())
-    _check_value(focal, "--focal", present, group, path)
-    others = [value for value in present if value != focal]
-    if not others:
+def _large_enough(labels: pd.Series, levels: Levels, name: str, path: Path | str, notes: list[str]) -> Levels:
+    """The levels without focal groups that are too small; DataError if the reference is, or none is left."""
+    counts = {level: int((labels == level).sum()) for level in levels.groups}
+    small = [level for level in levels.groups if counts[level] < MIN_PERSONS]
+    left = tuple(level for level in levels.focal if level not in small)
+    if levels.reference in small or not left:
+        level = levels.reference if levels.reference in small else levels.focal[0]
+        role = "reference" if level == levels.reference else "focal"
         raise DataError(
-            f"All persons are of one group: {group} is '{focal}'.",
-            where=f"{path}, column {group}",
-            mend="DIF compares two groups: add the other one.",
+            f"The {role} group '{level}' has {counts[level]} persons that can be analysed.",
+            where=f"{path}, column {name}",
+            mend=f"DIF needs at least {MIN_PERSONS} in each group, and many more to find anything.",
         )
-    if reference is None:
-        if len(others) > 1:
-            raise UsageError(
-                f"'{group}' has more than two values, so the reference group must be named.",
-                mend=f"Add --reference with one of: {', '.join(others[:20])}.",
-            )
-        return others[0]
-    if reference == focal:
-        raise UsageError(f"Focal and reference group are both '{focal}'.", mend="Name two different values.")
-    _check_value(reference, "--reference", present, group, path)
-    return reference
-
-
-def _check_value(value: str, option: str, present: Iterable[str], group: str, path: Path | str) -> None:
-    values = list(present)
-    if value in values:
-        return
-    near = difflib.get_close_matches(value, values, n=1)
-    guess = f"Did you mean '{near[0]}'? " if near else ""
-    raise UsageError(
-        f"{option}: '{group}' has no value '{value}'.",
-        where=f"{path}, column {group}",
-        mend=f"{guess}Its values are: {', '.join(values[:20]) or 'none'}.",
-    )
+    notes.extend(f"Group '{level}' was left out: it has {counts[level]} persons." for level in small)
+    return Levels(levels.reference, left)
 
 
 def _column(values: pd.Series, name: str, path: Path | str, notes: list[str]) -> pd.Series:

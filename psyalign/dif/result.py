@@ -33,6 +33,7 @@ class DifResult:
         return cls(method, pd.DataFrame([dict(row) for row in rows.values()], index=index))
 
     def __repr__(self) -> str:
-        estimable = int(self.table["estimable"].sum())
-        head = f"{self.method} DIF, focal minus reference: {estimable} of {len(self.table)} items estimable"
+        by_item = self.table["estimable"].groupby(level=0).any()
+        found = f"{int(by_item.sum())} of {len(by_item)} items estimable"
+        head = f"{self.method} DIF, focal minus reference: {found}"
         return head + "\n" + self.table.to_string(float_format=lambda value: f"{value:.3f}")

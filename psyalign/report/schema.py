@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["COLUMNS", "OPTIONAL"]
+__all__ = ["COLUMNS", "JUDGED", "OPTIONAL"]
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "agreement": (
@@ -39,3 +39,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 # Without other wordings of an answer there is no wording effect; without a learner that needs a
 # reward there is no reward model.
 OPTIONAL = frozenset({"wording", "reward"})
+
+# Further columns of dif_items: what the effect sizes show. Studies without the SMD and runs made
+# before these were computed lack them, and are reported without; so too the columns of further methods.
+JUDGED = ("es_se", "p_equivalence", "shown", "mde", "eb_es", "eb_p_a", "eb_p_b", "eb_p_c")

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from psyalign.study.schema import Study
 
-__all__ = ["Problem", "problems"]
+__all__ = ["Problem", "no_study_method", "problems"]
 
 # Columns that psyalign itself writes beside a person's attributes.
 RESERVED = frozenset(
     {"person", "item", "wording", "response", "response_id", "rater", "score", "split", "all", "origin"}
 )
+
+# DIF methods that psyalign has and a study does not take, and why.
+_OWN_SCORES = (
+    "matches on the rest score of the scores that it tests; a study matches on the human total, which "
+    "alignment cannot move"
+)
+_TWO_POINTS = "is for two score points; a study's items may have more"
+NOT_IN_STUDIES: Mapping[str, str] = {
+    "polysib": _OWN_SCORES,
+    "crossing_polysib": _OWN_SCORES,
+    "mantel_haenszel": _TWO_POINTS,
+    "breslow_day": _TWO_POINTS,
+    "logistic": _TWO_POINTS,
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,17 @@ def problems(study: Study) -> list[Problem]:
     for rule in (_data, _plant, _split, _groups, _feedback, _equivalence, _arms, _dif, _report):
         found.extend(rule(study))
     return found
+
+
+def no_study_method(name: object) -> Problem | None:
+    """Why a DIF method that exists cannot stand in [dif] methods; None for every other name."""
+    if not isinstance(name, str) or name not in NOT_IN_STUDIES:
+        return None
+    return Problem(
+        ("dif", "methods"),
+        f"The DIF method '{name}' {NOT_IN_STUDIES[name]}.",
+        f"Drop it here, and run psyalign dif with --methods {name} on a table of scores.",
+    )
 
 
 def _data(study: Study) -> Iterator[Problem]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
-from psyalign.study.rules import problems
+from psyalign.study.rules import Problem, no_study_method, problems
 
 __all__ = [
     "ALIGNED_ARMS",
@@ -21,6 +21,7 @@ __all__ = [
     "Arm",
     "Data",
     "Dif",
+    "DifMethod",
     "Feedback",
     "Group",
     "Items",
@@ -50,6 +51,11 @@ ALL_ARMS: tuple[Arm, ...] = (
 )
 # What can be called "after": neither the scorer before feedback nor the one that saw the criterion.
 ALIGNED_ARMS: tuple[Arm, ...] = tuple(arm for arm in ALL_ARMS if arm not in ("baseline", "ceiling"))
+# Those of `psyalign.dif.METHODS` (a test holds the two lists together) that fit scores of several
+# points and the human total as matching variable; `rules.NOT_IN_STUDIES` says why the others do not.
+DifMethod = Literal[
+    "mantel", "smd", "ordinal", "liu_agresti", "gmh", "location_scale", "adjacent", "standardisation"
+]
 
 # A study and its runs are folders; a name must be safe in a path on every system.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
@@ -67,6 +73,13 @@ class Table(BaseModel):
     """Base of all tables: unknown keys, wrong types, NaN and infinity are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _rule_error(problem: Problem, *, more: int = 0) -> PydanticCustomError:
+    """A broken rule as pydantic's error, which `load_study` takes apart again."""
+    context = {"key": list(problem.key), "mend": problem.mend, "more": more}
+    # the message goes in as a value: braces in it would be read as a template
+    return PydanticCustomError("study_rule", "{message}", {"message": problem.message, **context})
 
 
 class StudyTable(Table):
@@ -220,21 +233,31 @@ class Align(Table):
     ppo_inner: Count = 4
 
 
+def _refuse_method(name: object) -> object:
+    """Say why an existing DIF method is not for studies, before its name is called unknown."""
+    problem = no_study_method(name)
+    if problem is not None:
+        raise _rule_error(problem)
+    return name
+
+
 class Dif(Table):
     """[dif]: tests, matching, correction for many tests, and the thresholds of the effect-size classes.
 
-    The defaults .17 and .25 are the convention for SMD divided by the item's SD (METHODS.md, section 1);
-    there is no official policy for polytomous items, so they are settings. `wording_probes` limits how
-    many other wordings of audit answers every arm scores for the wording effect (0: all).
+    `methods` on means (mantel, smd, standardisation) take the arms' expected scores, those on score
+    points (all others) their most probable ones. POLYSIB is left out: it matches on the rest score
+    of the scores under test, which alignment moves. The defaults .17 and .25 are the convention for
+    SMD divided by the item's SD (METHODS.md, section 1); there is no official policy for polytomous
+    items, so they are settings. `min_group` stops nothing: smaller audit groups get a warning.
+    `wording_probes` limits how many other wordings of audit answers every arm scores for the
+    wording effect (0: all).
     """
 
-    methods: Annotated[tuple[Literal["mantel", "smd", "ordinal"], ...], Field(strict=False)] = (
-        "mantel",
-        "smd",
-        "ordinal",
-    )
+    methods: Annotated[
+        tuple[Annotated[DifMethod, BeforeValidator(_refuse_method)], ...], Field(strict=False)
+    ] = ("mantel", "smd", "ordinal")
     matching: Literal["criterion_total"] = "criterion_total"
-    alpha: Share = 0.05
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05  # of one-sided tests, too
     correction: Literal["holm", "BH", "none"] = "holm"
     bootstrap: Annotated[int, Field(ge=1, le=100_000)] = 1000
     min_group: Annotated[int, Field(ge=4)] = 20
@@ -291,10 +314,7 @@ class Study(Table):
             self.__dict__["report"] = self.report.model_copy(update={"primary_arm": self._default_after()})
         found = problems(self)
         if found:
-            first = found[0]
-            context = {"key": list(first.key), "mend": first.mend, "more": len(found) - 1}
-            # the message goes in as a value: braces in it would be read as a template
-            raise PydanticCustomError("study_rule", "{message}", {"message": first.message, **context})
+            raise _rule_error(found[0], more=len(found) - 1)
         return self
 
     def _default_after(self) -> Literal[Arm, ""]:

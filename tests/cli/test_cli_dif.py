@@ -41,7 +41,7 @@ def long_of(wide: Path, **columns: Any) -> Path:
 def test_finds_the_item_and_its_direction(invoke: Invoke, wide: Path) -> None:
     result = invoke("dif", wide, "--group", "gender", "--focal", "girl", "--json")
     assert result.exit_code == 0, result.stderr
-    rows = {row["item"]: row for row in json.loads(result.stdout)}
+    rows = {row["item"]: row for row in json.loads(result.stdout)["items"]}
     assert list(rows) == ITEMS
     assert rows["i2"]["es"] < -0.25 and rows["i2"]["es_class"] == "CC"
     assert "Columns taken for items: i0, i1, i2." in result.stderr

@@ -112,6 +112,8 @@ def test_command_and_its_options_exist(command: str) -> None:
         word = words.pop(0)
         if word == "…":
             return
+        if word not in found.commands and hasattr(found, "default"):  # `psyalign dif SCORES`
+            word = found.default
         assert word in found.commands, f"there is no '{word}'"
         found = found.commands[word]
     known = {name for option in found.params for name in option.opts} | {"--help"}

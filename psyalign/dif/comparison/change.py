@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from psyalign.dif.counts.cells import cells
+from psyalign.dif.counts.cells import Cells, cells
 from psyalign.dif.judgement.classes import adjust_p
 from psyalign.dif.methods.mantel import mantel
 from psyalign.dif.methods.smd import smd
 from psyalign.foundation.tables import require_columns
 
-__all__ = ["compare"]
+__all__ = ["change_table", "compare"]
 
 
 def compare(
@@ -58,6 +58,13 @@ def compare(
         validate="one_to_one",
     )  # fmt: skip
     counts = cells(both.assign(score=both["score_after"] - both["score_before"]), group, stratum)
+    return change_table(counts, sd=sd, alpha=alpha, correction=correction)
+
+
+def change_table(
+    counts: Cells, *, sd: pd.Series | None = None, alpha: float = 0.05, correction: str = "holm"
+) -> pd.DataFrame:
+    """The table of `compare`, from cells of the differences after - before."""
     table = smd(counts).table.join(mantel(counts).table[["mantel_z", "mantel_p"]])
     unit = pd.Series(1.0, index=table.index) if sd is None else sd.reindex(table.index)
     unit = unit.where(unit > 0)

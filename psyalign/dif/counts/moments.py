@@ -112,7 +112,7 @@ def _moments(found: ItemCells, n_groups: int) -> Moments:
 def moments_of(counts: ItemCounts) -> Moments:
     """Moments of dense counts, resample by resample; centred on the mean over all of them."""
     size = counts.n.sum()
-    by_score = counts.n.reshape(-1, counts.n.shape[-1]).sum(axis=0)
+    by_score = counts.n.sum(axis=tuple(range(counts.n.ndim - 1)))
     centre = float(by_score @ counts.score / size) if size else 0.0
     y = counts.score - centre
     return Moments(counts.n.sum(axis=-1), counts.n @ y, counts.n @ y**2, counts.stratum, centre)

@@ -1,180 +1,194 @@
-"""DIF by cumulative-logit regression: total, uniform and non-uniform, by likelihood ratio."""
+"""DIF by cumulative-logit regression: total, uniform and non-uniform, by likelihood ratio and Wald."""
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from scipy import special, stats
+from scipy import stats
 
-from psyalign.dif.counts.cells import FOCAL, GROUPS, REFERENCE, Cells
-from psyalign.dif.counts.moments import too_few
+from psyalign.dif.counts.cells import Cells
+from psyalign.dif.counts.points import ItemCounts
+from psyalign.dif.methods.nested import NestedFits, nested_fits, nobody, why_no_fit, why_no_regression
 from psyalign.dif.result import DifResult
 
-__all__ = ["ordinal"]
+__all__ = [
+    "JODOIN_GIERL",
+    "ZUMBO_THOMAS",
+    "classify_r2",
+    "ordinal",
+    "ordinal_kernel",
+    "ordinal_statistics",
+]
 
 Array = npt.NDArray[np.float64]
 
-# A log-odds of 15 per SD (or between groups) is no estimate but separation: the
-# likelihood has no maximum and the ratio no chi-square distribution.
-SEPARATED = 15.0
-NUMBERS = (
-    "lr_total",
-    "lr_total_p",
-    "lr_uniform",
-    "lr_uniform_p",
-    "lr_nonuniform",
-    "lr_nonuniform_p",
-    "nagelkerke_change",
-    "group_effect",
-)
+# Negligible below the first, large from the second: change in Nagelkerke's R^2. Jodoin & Gierl
+# (2001) carried SIBTEST's limits over to R^2 for binary items; Zumbo & Thomas (1997) took
+# Cohen's. Neither was made for polytomous items: settings, not law.
+JODOIN_GIERL = (0.035, 0.070)
+ZUMBO_THOMAS = (0.13, 0.26)
+
+TESTS = ("total", "uniform", "nonuniform")
 
 
-class _Logistic(stats.rv_continuous):  # type: ignore[misc]
-    """The logistic distribution: scipy.stats' own spends most of a fit's time on checking arguments."""
-
-    def cdf(self, x: Array) -> Array:
-        return np.asarray(special.expit(x))
-
-    def pdf(self, x: Array) -> Array:
-        return np.asarray(special.expit(x) * special.expit(-x))
-
-    def ppf(self, q: Array) -> Array:
-        return np.asarray(special.logit(q))
-
-
-LOGISTIC = _Logistic(name="logistic")
-
-
-class _NotEstimableError(Exception):
-    """Carries the reason to the item's row."""
-
-
-def ordinal(counts: Cells) -> DifResult:
+def ordinal(
+    counts: Cells,
+    *,
+    alpha: float = 0.05,
+    jodoin_gierl: tuple[float, float] = JODOIN_GIERL,
+    zumbo_thomas: tuple[float, float] = ZUMBO_THOMAS,
+) -> DifResult:
     """Ordinal logistic DIF: M1 match; M2 + group; M3 + group x match.
 
-    The strata are the matching variable, so they must be numbers: count cells with the
-    unbinned total. Scores are rounded to whole numbers, halves up; score points that
-    nobody got are left out. All persons with both group and match are used.
+    P(Y <= j) = F(alpha_j - x beta), so a positive group effect says that the focal group
+    scores higher than the reference group at the same match. The strata are the matching
+    variable, so they must be numbers: count cells with the unbinned total. All persons with
+    group and match are used, also in strata of one group. Score points that nobody got are
+    left out; with more than `MAX_POINTS` distinct scores they are whole numbers, halves up.
 
     Parameters
     ----------
     counts : Cells
-        With numeric strata.
+        Of two or more groups, with numeric strata.
+    alpha : float
+        Significance for the classes, of the total test.
+    jodoin_gierl, zumbo_thomas : pair of float
+        Limits of the classes B and C on `nagelkerke_change`.
 
     Returns
     -------
     DifResult
-        Columns n_reference, n_focal, lr_total (M3 - M1, 2 df), lr_uniform (M2 - M1,
-        1 df), lr_nonuniform (M3 - M2, 1 df), their p, nagelkerke_change (R^2 of M3
-        minus M1), group_effect (M2's log-odds, focal minus reference), estimable, reason.
+        Columns n_reference, n_focal (with more than two groups: n_<group> of each); for
+        each test of total (M3 against M1), uniform (M2 against M1) and nonuniform (M3
+        against M2): lr_<test>, lr_<test>_df, lr_<test>_p, wald_<test>, wald_<test>_p (same
+        df; total and nonuniform from M3, uniform from M2); nagelkerke_change,
+        mcfadden_change, coxsnell_change (R^2 of M3 minus M1), nagelkerke_uniform (M2 minus
+        M1), nagelkerke_nonuniform (M3 minus M2); group_effect and its _se (M2's log-odds,
+        focal minus reference), group_by_match and its _se (M3's, per SD of the match); with
+        more than two groups these four once a focal group, as group_effect_<group>;
+        jodoin_gierl and zumbo_thomas (A, B, C; A also where not significant; "" where not
+        estimable); estimable, reason.
 
     Notes
     -----
-    statsmodels' OrderedModel by Newton's method, each model from the one before it, BFGS
-    where Newton fails; the matching variable is standardised, which leaves the ratios
-    as they are. Under impact the non-uniform test rejects too often (METHODS.md: .16
-    at 1 SD and 1,000 a group).
+    df are G - 1 a step for G groups. Under impact the non-uniform test rejects too often
+    (METHODS.md: .16 at 1 SD and 1,000 a group). Wald statistics use the observed
+    information. R^2: Nagelkerke's divides Cox and Snell's by the most that it can be;
+    McFadden's is 1 - loglik/loglik of thresholds alone.
 
     References
     ----------
     Zumbo, B. D. (1999). A handbook on the theory and methods of DIF. Nagelkerke, N. J. D.
-    (1991). Biometrika 78, 691-692.
+    (1991). Biometrika 78, 691-692. Jodoin, M. G., & Gierl, M. J. (2001). Applied
+    Measurement in Education 14, 329-349. Zumbo, B. D., & Thomas, D. R. (1997). A measure
+    of effect size for a model-based approach for studying DIF. UNBC.
     """
-    by_item = dict(list(counts.table.groupby("item", sort=False)))
-    rows = {item: _row(by_item.get(item, counts.table.iloc[:0]), counts) for item in counts.items}
-    return DifResult("ordinal logistic", pd.DataFrame.from_dict(rows, orient="index").rename_axis("item"))
+    rows = {}
+    for item in counts.items:
+        points = counts.points(item)
+        row = _row(points, counts)
+        for name, limits in (("jodoin_gierl", jodoin_gierl), ("zumbo_thomas", zumbo_thomas)):
+            row[name] = classify_r2(float(row["nagelkerke_change"]), float(row["lr_total_p"]), limits, alpha)
+        reason = str(row.pop("reason"))
+        rows[item] = {**row, "estimable": not reason, "reason": reason}
+    return DifResult.of("ordinal logistic", rows)
 
 
-def _row(table: pd.DataFrame, cells: Cells) -> dict[str, object]:
-    counts = table.groupby("group")["count"].sum()
-    n = (int(counts.get(REFERENCE, 0)), int(counts.get(FOCAL, 0)))
-    row: dict[str, object] = {"n_reference": n[0], "n_focal": n[1], **dict.fromkeys(NUMBERS, float("nan"))}
-    try:
-        y, match, focal = _persons(table, n, cells)
-        row |= _ratios(y, match, focal)
-        reason = ""
-    except _NotEstimableError as problem:
-        reason = str(problem)
-    return {**row, "estimable": not reason, "reason": reason}
+def ordinal_kernel(counts: ItemCounts, *, start: Sequence[Array] | None = None) -> dict[str, Array]:
+    """The statistics of `ordinal` for any leading axes, p values and classes apart.
+
+    Parameters
+    ----------
+    counts : ItemCounts
+        n (..., K, G, S). All strata are used, whichever groups they hold.
+    start : three arrays (..., parameters), optional
+        `nested_fits(original).params`, to start resamples of the same item from.
+
+    Returns
+    -------
+    dict of str to array (...)
+        NaN where a model has no maximum. With more than two groups the effects are called
+        group_effect_1 and so on, by position in the groups.
+    """
+    return ordinal_statistics(nested_fits(counts, start=start))
 
 
-def _persons(
-    table: pd.DataFrame, n: tuple[int, int], cells: Cells
-) -> tuple[npt.NDArray[np.int64], Array, Array]:
-    """Cells back to persons (OrderedModel takes no weights): score rank, match (standardised), focal."""
-    few = too_few(n, cells)
-    if few:
-        raise _NotEstimableError(few)
-    spread = table.loc[table.index.repeat(table["count"].to_numpy())]
-    points, y = np.unique(np.floor(spread["score"].to_numpy(dtype=float) + 0.5), return_inverse=True)
-    if len(points) == 1:
-        raise _NotEstimableError("all persons have the same (rounded) score")
-    match = spread["stratum"].to_numpy(dtype=float)
-    focal: Array = np.where(spread["group"] == FOCAL, 1.0, 0.0)
-    for label, member in zip(GROUPS, (focal == 0, focal == 1), strict=True):
-        if np.ptp(match[member]) == 0:
-            raise _NotEstimableError(f"the matching variable does not vary in the {label} group")
-    standardised = np.asarray((match - match.mean()) / match.std(), dtype=float)
-    return y.astype(np.int64), standardised, focal
-
-
-def _ratios(y: npt.NDArray[np.int64], match: Array, focal: Array) -> dict[str, float]:
-    """Likelihood ratios of the three nested models."""
-    columns = [match, focal, match * focal]
-    counts = np.bincount(y)
-    null = float(counts @ np.log(counts / len(y)))
-    start: Array | None = None
-    logliks: list[float] = []
-    effects: list[Array] = []
-    for size in (1, 2, 3):
-        params, loglik = _fit(y, np.column_stack(columns[:size]), start)
-        # the next model starts here: its new coefficient 0, before the thresholds
-        start = np.concatenate([params[:size], [0.0], params[size:]])
-        logliks.append(loglik)
-        effects.append(params[:size])
-    m1, m2, m3 = logliks
-    if m2 < m1 - 1e-6 or m3 < m2 - 1e-6:
-        raise _NotEstimableError("the larger model fits worse: no convergence")
-    total, uniform, nonuniform = (max(2 * value, 0.0) for value in (m3 - m1, m2 - m1, m3 - m2))
-    return {
-        "lr_total": total,
-        "lr_total_p": float(stats.chi2.sf(total, 2)),
-        "lr_uniform": uniform,
-        "lr_uniform_p": float(stats.chi2.sf(uniform, 1)),
-        "lr_nonuniform": nonuniform,
-        "lr_nonuniform_p": float(stats.chi2.sf(nonuniform, 1)),
-        "nagelkerke_change": _nagelkerke(m3, null, len(y)) - _nagelkerke(m1, null, len(y)),
-        "group_effect": float(effects[1][1]),
+def ordinal_statistics(fits: NestedFits) -> dict[str, Array]:
+    """What `ordinal_kernel` returns, from models that have been fitted."""
+    steps = fits.patterns.n_focal_groups
+    _, m2, m3 = fits.models
+    uniform, full = m2.slope_covariance(), m3.slope_covariance()
+    groups, by_match = np.arange(1, 1 + steps), np.arange(1 + steps, 1 + 2 * steps)
+    r2 = fits.r_squared
+    out = {
+        "lr_total": fits.ratio(1, 3),
+        "lr_uniform": fits.ratio(1, 2),
+        "lr_nonuniform": fits.ratio(2, 3),
+        "wald_total": _wald(m3.slopes, full, np.concatenate([groups, by_match])),
+        "wald_uniform": _wald(m2.slopes, uniform, groups),
+        "wald_nonuniform": _wald(m3.slopes, full, by_match),
+        **{f"{name}_change": values[2] - values[0] for name, values in r2.items()},
+        "nagelkerke_uniform": r2["nagelkerke"][1] - r2["nagelkerke"][0],
+        "nagelkerke_nonuniform": r2["nagelkerke"][2] - r2["nagelkerke"][1],
     }
+    for step in range(steps):
+        tag = "" if steps == 1 else f"_{step + 1}"
+        effect, product = int(groups[step]), int(by_match[step])
+        out[f"group_effect{tag}"] = m2.slopes[..., effect]
+        out[f"group_effect{tag}_se"] = np.sqrt(uniform[..., effect, effect])
+        out[f"group_by_match{tag}"] = m3.slopes[..., product] * fits.patterns.spread
+        out[f"group_by_match{tag}_se"] = np.sqrt(full[..., product, product]) * fits.patterns.spread
+    return out
 
 
-def _nagelkerke(loglik: float, null: float, n: int) -> float:
-    return float(np.expm1(2 * (null - loglik) / n) / np.expm1(2 * null / n))
+def _wald(slopes: Array, covariance: Array, which: npt.NDArray[np.int64]) -> Array:
+    """Wald chi-square of some slopes being 0."""
+    value = slopes[..., which]
+    block = covariance[..., which[:, None], which]
+    lost = np.asarray(np.isnan(block).any(axis=(-2, -1)))
+    block = np.where(lost[..., None, None], np.eye(len(which)), block)
+    chi2 = (value * np.linalg.solve(block, value[..., None])[..., 0]).sum(axis=-1)
+    return np.asarray(np.where(lost, np.nan, chi2))
 
 
-def _fit(y: npt.NDArray[np.int64], design: Array, start: Array | None) -> tuple[Array, float]:
-    """Parameters (slopes, then thresholds as statsmodels codes them) and log-likelihood."""
-    from statsmodels.miscmodels.ordinal_model import OrderedModel  # 1 s to import, and needed only here
+def _row(points: ItemCounts, cells: Cells) -> dict[str, float | int | str]:
+    two = len(cells.groups) == 2
+    names = ("n_reference", "n_focal") if two else tuple(f"n_{name}" for name in cells.groups)
+    sizes = [int(size) for size in points.n.sum(axis=(0, 2))]
+    row: dict[str, float | int | str] = dict(zip(names, sizes, strict=True))
+    reason = why_no_regression(points, cells)
+    fits = nested_fits(nobody(len(cells.groups)) if reason else points)
+    reason = reason or why_no_fit(fits.models)
+    found = {
+        name: float("nan") if reason else float(value) for name, value in ordinal_statistics(fits).items()
+    }
+    steps = len(cells.groups) - 1
+    for test in TESTS:
+        df = steps * (2 if test == "total" else 1)
+        row[f"lr_{test}"] = found.pop(f"lr_{test}")
+        row[f"lr_{test}_df"] = df
+        row[f"lr_{test}_p"] = float(stats.chi2.sf(row[f"lr_{test}"], df))
+    for test in TESTS:
+        row[f"wald_{test}"] = found.pop(f"wald_{test}")
+        row[f"wald_{test}_p"] = float(stats.chi2.sf(row[f"wald_{test}"], row[f"lr_{test}_df"]))
+    return {**row, **{_named(name, cells.groups): value for name, value in found.items()}, "reason": reason}
 
-    # statsmodels warns of trial steps that overflow; what counts is checked below
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        model = OrderedModel(y, design, distr=LOGISTIC)
-        for method, iterations in (("newton", 30), ("bfgs", 200)):
-            try:
-                fit = model.fit(
-                    start_params=start, method=method, maxiter=iterations, disp=0, skip_hessian=True
-                )
-            except (np.linalg.LinAlgError, ValueError, FloatingPointError):
-                continue
-            params = np.asarray(fit.params, dtype=float)
-            loglik = float(fit.llf)
-            if not (fit.mle_retvals["converged"] and np.isfinite(params).all() and np.isfinite(loglik)):
-                continue
-            if np.abs(params[: design.shape[1]]).max() > SEPARATED:
-                raise _NotEstimableError("scores are separated by the matching variable or the group")
-            return params, loglik
-    raise _NotEstimableError("the ordinal model does not converge")
+
+def _named(name: str, groups: Sequence[str]) -> str:
+    """group_effect_1_se -> group_effect_<group>_se."""
+    for position, group in enumerate(groups):
+        for stem in ("group_effect", "group_by_match"):
+            if name.removesuffix("_se") == f"{stem}_{position}":
+                return name.replace(f"_{position}", f"_{group}", 1)
+    return name
+
+
+def classify_r2(change: float, p: float, limits: tuple[float, float], alpha: float) -> str:
+    """Class of a change in Nagelkerke's R^2: A (small or not significant), B, C; "" if NaN."""
+    if np.isnan(change) or np.isnan(p):
+        return ""
+    if p >= alpha or change < limits[0]:
+        return "A"
+    return "B" if change < limits[1] else "C"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -12,27 +11,18 @@ import pandas as pd
 
 from psyalign.dif.counts.cells import FOCAL, REFERENCE, Cells, cells
 from psyalign.dif.counts.moments import item_moments, why_not
+from psyalign.dif.methods.smd import smd_kernel
+from psyalign.dif.whole.intervals import bootstrap_p, percentiles
+from psyalign.dif.whole.resample import Layer, person_bootstrap
 from psyalign.foundation.errors import DataError, UsageError
-from psyalign.foundation.seeds import generator
 from psyalign.foundation.tables import require_columns
 
 __all__ = ["bootstrap_es"]
 
 Array = npt.NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class _Layout:
-    """What all arms share. P persons, of both groups and with a stratum; K strata.
-
-    `indicator` (P, 2K) puts each person into a column: stratum x (reference, focal).
-    `weights` (B + 1, P): row 0 is the sample itself, the others are resamples.
-    """
-
-    persons: pd.Index
-    items: list[str]
-    indicator: Array
-    weights: Array
+# Below it there is no unit to express an effect in.
+SMALLEST_SD = 1e-9
 
 
 def bootstrap_es(
@@ -91,52 +81,45 @@ def bootstrap_es(
         raise UsageError(f"SD kind '{sd}' is unknown.", where="sd", mend="Use human or own.")
     if replicates < 1:
         raise UsageError("At least one replicate is needed.", where="replicates")
-    layout = _layout(human, group, stratum, replicates, seed)
-    human_matrix = _matrix(human, layout, "human")
-    effects = {}
-    for arm, scores in scores_by_arm.items():
-        unit = human_matrix if sd == "human" else None
-        effects[arm] = _effects(_matrix(scores, layout, arm), unit, layout)
+    member, place = _persons(group, stratum)
+    items = [str(item) for item in pd.unique(human["item"])]
+    where = {"human scores": human, **{f"scores of {arm}": table for arm, table in scores_by_arm.items()}}
+    layers = [
+        Layer(_matrix(table, member.index, items, name), place.to_numpy(dtype=float))
+        for name, table in where.items()
+    ]
+    found = _effects(layers, (member == FOCAL).to_numpy().astype(np.int64), sd, replicates, seed)
+    effects = dict(zip(scores_by_arm, found, strict=True))
+    for arm, es in effects.items():
         # the same items as in `analyse`: an item without variation has no ES, not one of 0
-        effects[arm][:, ~_estimable(cells(scores, group, stratum), layout.items)] = np.nan
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+        es[:, ~_estimable(cells(scores_by_arm[arm], group, stratum), items)] = np.nan
     start = effects.get(baseline)
     rows = []
     for arm, es in effects.items():
-        row = {"arm": arm, "sd_kind": sd, **_summary(es, tails)}
-        rows.append(row | _change(es, None if arm == baseline else start, tails))
+        row = {"arm": arm, "sd_kind": sd, **_summary(es, level)}
+        rows.append(row | _change(es, None if arm == baseline else start, level))
     return pd.DataFrame(rows)
 
 
-def _layout(human: pd.DataFrame, group: pd.Series, stratum: pd.Series, replicates: int, seed: int) -> _Layout:
-    require_columns(human, ["person", "item", "score"], "human")
+def _persons(group: pd.Series, stratum: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Group and stratum of the persons who have both."""
     if group.index.has_duplicates or stratum.index.has_duplicates:
         raise DataError("A person is there twice.", where="group or stratum")
-    member = group[group.isin([REFERENCE, FOCAL])].sort_index()
+    member = group[group.isin([REFERENCE, FOCAL])]
     place = stratum.reindex(member.index)
     member, place = member[place.notna()], place[place.notna()]
-    focal = (member == FOCAL).to_numpy()
-    if focal.all() or not focal.any():
+    if member.nunique() < 2:
         raise DataError("Both groups need persons with a stratum.", where="group")
-    code, names = pd.factorize(place)
-    indicator = np.zeros((len(member), 2 * len(names)))
-    indicator[np.arange(len(member)), code + focal * len(names)] = 1.0
-    rng = generator(seed, "dif", "bootstrap")
-    weights = np.ones((replicates + 1, len(member)))
-    for side in (~focal, focal):
-        n = int(side.sum())
-        weights[1:, side] = rng.multinomial(n, np.full(n, 1 / n), size=replicates)
-    items = [str(item) for item in pd.unique(human["item"])]
-    return _Layout(member.index, items, indicator, weights)
+    return member, place
 
 
-def _matrix(scores: pd.DataFrame, layout: _Layout, where: str) -> Array:
-    """Scores as (P, items); NaN where there is none."""
+def _matrix(scores: pd.DataFrame, persons: pd.Index, items: list[str], where: str) -> Array:
+    """Scores as (persons, items); NaN where there is none."""
     require_columns(scores, ["person", "item", "score"], where)
     if scores.duplicated(["person", "item"]).any():
-        raise DataError("A person and item is there twice.", where=f"scores of {where}")
+        raise DataError("A person and item is there twice.", where=where)
     wide = scores.pivot(index="person", columns="item", values="score")
-    return wide.reindex(index=layout.persons, columns=layout.items).to_numpy(dtype=float)
+    return wide.reindex(index=persons, columns=items).to_numpy(dtype=float)
 
 
 def _estimable(counts: Cells, items: list[str]) -> npt.NDArray[np.bool_]:
@@ -144,45 +127,22 @@ def _estimable(counts: Cells, items: list[str]) -> npt.NDArray[np.bool_]:
     return np.array([item in moments and not why_not(moments[item], counts) for item in items], dtype=bool)
 
 
-def _effects(scores: Array, human: Array | None, layout: _Layout) -> Array:
-    """ES of each draw and item, (B + 1, items); NaN where not estimable."""
-    columns = []
-    for position in range(scores.shape[1]):
-        value = _smd(scores[:, position], layout)
-        unit = _sd(scores[:, position] if human is None else human[:, position], layout.weights)
-        columns.append(np.divide(value, unit, out=np.full_like(value, np.nan), where=unit > 1e-9))
-    return np.column_stack(columns)
-
-
-def _smd(y: Array, layout: _Layout) -> Array:
-    """Focal-weighted mean difference of each draw, (B + 1,)."""
-    there = np.isfinite(y)
-    used = layout.indicator * there[:, None]
-    n = layout.weights @ used
-    sums = layout.weights @ (used * np.where(there, y, 0.0)[:, None])
-    half = n.shape[1] // 2
-    n_reference, n_focal = n[:, :half], n[:, half:]
-    both = (n_reference > 0) & (n_focal > 0)
-    safe = np.maximum(n, 1.0)
-    means = sums / safe
-    weight = np.where(both, n_focal, 0.0)
-    size = weight.sum(axis=1)
-    total = (weight * (means[:, half:] - means[:, :half])).sum(axis=1)
-    out: Array = np.full(len(total), np.nan)
-    np.divide(total, size, out=out, where=size > 0)
-    return out
-
-
-def _sd(y: Array, weights: Array) -> Array:
-    """SD (n - 1) of each draw, (B + 1,)."""
-    there = np.isfinite(y)
-    if not there.any():
-        return np.full(len(weights), np.nan)
-    centred = y[there] - y[there].mean()
-    mine = weights[:, there]
-    n = mine.sum(axis=1)
-    squares = mine @ centred**2 - (mine @ centred) ** 2 / np.maximum(n, 1.0)
-    return np.asarray(np.sqrt(np.maximum(squares, 0.0) / np.maximum(n - 1, 1.0)))
+def _effects(
+    layers: list[Layer], focal: npt.NDArray[np.int64], sd: str, replicates: int, seed: int
+) -> list[Array]:
+    """ES of the sample (first row), each draw and item, (B + 1, items), by arm; layers: human, then arms."""
+    n_items = layers[0].values.shape[1]
+    value = np.full((len(layers), replicates + 1, n_items), np.nan)
+    unit = value.copy()
+    for rows, chunk in person_bootstrap(focal, layers, replicates=replicates, seed=seed):
+        for layer, blocks in enumerate(chunk):
+            for block in blocks:
+                value[layer][rows, block.items] = smd_kernel(block.moments)["smd"].T
+                unit[layer][rows, block.items] = block.moments.sd.T
+    if sd == "human":
+        unit[:] = unit[0]
+    es = np.divide(value, unit, out=np.full_like(value, np.nan), where=unit > SMALLEST_SD)
+    return list(es[1:])
 
 
 def _mean(values: Array) -> Array:
@@ -195,20 +155,12 @@ def _mean(values: Array) -> Array:
     return out
 
 
-def _interval(draws: Array, tails: Array) -> tuple[float, float]:
-    known = draws[np.isfinite(draws)]
-    if not len(known):
-        return float("nan"), float("nan")
-    low, high = np.quantile(known, tails)
-    return float(low), float(high)
-
-
-def _summary(es: Array, tails: Array) -> dict[str, float]:
+def _summary(es: Array, level: float) -> dict[str, float]:
     mean = _mean(es)
     largest = np.where(np.isfinite(es), np.abs(es), -np.inf).max(axis=1, initial=-np.inf)
     largest = np.where(np.isfinite(largest), largest, np.nan)
-    mean_low, mean_high = _interval(mean[1:], tails)
-    max_low, max_high = _interval(largest[1:], tails)
+    mean_low, mean_high = percentiles(mean[1:], level)
+    max_low, max_high = percentiles(largest[1:], level)
     return {
         "mean_es": float(mean[0]),
         "mean_low": mean_low,
@@ -220,14 +172,11 @@ def _summary(es: Array, tails: Array) -> dict[str, float]:
     }
 
 
-def _change(es: Array, start: Array | None, tails: Array) -> dict[str, float]:
+def _change(es: Array, start: Array | None, level: float) -> dict[str, float]:
     nothing = float("nan")
     if start is None:
         return {"change": nothing, "change_low": nothing, "change_high": nothing, "change_p": nothing}
     change = _mean(es - start)
-    draws = change[1:][np.isfinite(change[1:])]
-    low, high = _interval(draws, tails)
-    # the sample itself counts as a draw, so that p is never 0
-    side = min((draws <= 0).sum(), (draws >= 0).sum())
-    p = min(2 * (1 + int(side)) / (1 + len(draws)), 1.0) if len(draws) else nothing
-    return {"change": float(change[0]), "change_low": low, "change_high": high, "change_p": float(p)}
+    low, high = percentiles(change[1:], level)
+    p = bootstrap_p(change[1:])
+    return {"change": float(change[0]), "change_low": low, "change_high": high, "change_p": p}

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
-from psyalign.dif import Matching, analyse, bootstrap_es, compare, item_status, matching_strata
+from psyalign.dif import METHODS, Matching, analyse, bootstrap_es, compare, item_status, matching_strata
+from psyalign.dif.judgement.size import judge_sizes
 from psyalign.foundation.seeds import derive_seed
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.audit import Audit
 from psyalign.pipeline.stages.data import group_of
 
 __all__ = ["dif_tables"]
+
+# Methods on means take expected scores as they are; all others need score points: modal scores.
+ON_MEANS = frozenset({"mantel", "smd", "standardisation"})
+# Of the first method in the order of METHODS, whichever scores it was run on.
+OF_THE_FIRST = frozenset({"n_reference", "n_focal", "p_adjusted", "es_class", "estimable", "reason"})
 
 
 def dif_tables(run: Run, audit: Audit, warnings: list[str]) -> dict[str, pd.DataFrame]:
@@ -43,37 +52,54 @@ def _human_sd(audit: Audit) -> pd.Series:
 
 
 def _items(run: Run, audit: Audit, group: pd.Series, matching: Matching) -> dict[str, pd.DataFrame]:
-    """DIF of human scores and of each arm: Mantel and SMD on expected scores, ordinal on modal ones."""
+    """DIF of human scores and of each arm, with what the effect sizes show."""
     dif, tables = run.study.dif, {}
-    linear = [name for name in dif.methods if name != "ordinal"]
+    dif_of = partial(
+        analyse,
+        group=group,
+        stratum=matching.stratum,
+        human_sd=_human_sd(audit),
+        alpha=dif.alpha,
+        correction=dif.correction,
+        match=matching.total,
+        es_moderate=dif.es_moderate,
+        es_large=dif.es_large,
+    )
     for arm in ("human", *audit.arms):
-        expected = audit.human if arm == "human" else audit.expected(arm)
-        modal = audit.human if arm == "human" else audit.modal(arm)
-        parts = []
-        for methods, scores in ((linear, expected), (["ordinal"] if "ordinal" in dif.methods else [], modal)):
-            if methods:
-                parts.append(
-                    analyse(
-                        scores,
-                        group,
-                        matching.stratum,
-                        _human_sd(audit),
-                        alpha=dif.alpha,
-                        correction=dif.correction,
-                        methods=methods,
-                        match=matching.total,
-                        es_moderate=dif.es_moderate,
-                        es_large=dif.es_large,
-                    ).set_index("item")
-                )
-        table = parts[0]
-        if len(parts) == 2:
-            ordinal = [name for name in table.columns if name.startswith(("lr_", "nagelkerke"))]
-            table[ordinal] = parts[1][ordinal]
-            both = table["reason"].where(table["reason"] != "", parts[1]["reason"])
-            table["reason"] = both.astype("str")
+        tried = {
+            True: audit.human if arm == "human" else audit.expected(arm),
+            False: audit.human if arm == "human" else audit.modal(arm),
+        }
+        parts = [
+            dif_of(tried[on_means], methods=methods).set_index("item")
+            for on_means, methods in _by_scores(dif.methods)
+        ]
+        table = _joined(parts)
+        if "smd" in dif.methods:
+            table = judge_sizes(table, moderate=dif.es_moderate, large=dif.es_large, alpha=dif.alpha)
         tables[arm] = table.reset_index().assign(arm=arm)
     return tables
+
+
+def _by_scores(methods: Sequence[str]) -> list[tuple[bool, list[str]]]:
+    """(on means?, methods) for one kind of scores or both, first the one with the leading method."""
+    ordered = [name for name in METHODS if name in methods]
+    leading = ordered[0] in ON_MEANS
+    halves = [
+        (kind, [name for name in ordered if (name in ON_MEANS) == kind]) for kind in (leading, not leading)
+    ]
+    return [(kind, names) for kind, names in halves if names]
+
+
+def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """One table of those of `analyse`: each has all usual columns, those of other methods only missing."""
+    table = parts[0]
+    for part in parts[1:]:
+        own = {str(name) for name in table.columns if table[name].notna().any()} | OF_THE_FIRST
+        reason = table["reason"].str.cat(part["reason"], sep="; ").str.strip("; ").astype("str")
+        fresh = {name: part[name] for name in part.columns if name not in own}
+        table = table.assign(**fresh, reason=reason)
+    return table
 
 
 def _changes(

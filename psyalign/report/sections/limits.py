@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psyalign.report.content import Block, Bullets, Section
 from psyalign.report.facts import agreement_row, estimate, one_row, summary_row
-from psyalign.report.load import MIN_DRAWS, RunTables
+from psyalign.report.load import MIN_DRAWS, Group, RunTables
 from psyalign.report.numerals import bounded, count, finite, percent, real
 from psyalign.report.sections.drawings import thresholds
 from psyalign.report.verdict import shrunk
@@ -55,10 +55,35 @@ def _sample(tables: RunTables) -> Entry:
             f"{count(row['n_persons'])} {level}" for level, row in rows.items() if row is not None
         )
         parts.append(f"{group.attribute}: {sizes}" if sizes else f"{group.attribute}: sizes not recorded")
-    return "Sample.", (
-        f"Audit persons by group: {'; '.join(parts)}. Small DIF on single items cannot be ruled out with "
-        "such numbers: “not significant” does not mean “shown to be negligible”."
+    return "Sample.", f"Audit persons by group: {'; '.join(parts)}. {_power(tables)}"
+
+
+def _power(tables: RunTables) -> str:
+    """What such numbers of persons can show on single items; in figures if the run has them."""
+    found = [text for group in tables.manifest.groups if (text := _detectable(tables, group))]
+    if not found:
+        return (
+            "Small DIF on single items cannot be ruled out with such numbers: “not significant” does not "
+            "mean “shown to be negligible”."
+        )
+    return (
+        "With such numbers smaller DIF on single items is likely to be missed than an |ES| of "
+        f"{'; '.join(found)}. “Not significant” does not mean “shown to be negligible”."
     )
+
+
+def _detectable(tables: RunTables, group: Group) -> str:
+    """Smallest detectable effect of the median item, and how many items are shown negligible."""
+    part = tables.dif_items[tables.dif_items["grouping"] == group.attribute]
+    if not {"mde", "shown"} <= set(part.columns):
+        return ""
+    part = part[part["arm"] == (tables.after or tables.before)]
+    median = finite(part["mde"].median())
+    if median is None:
+        return ""
+    when = "after alignment" if tables.after else "before alignment"
+    negligible = f"{count((part['shown'] == 'negligible').sum())} of {count(len(part))} items"
+    return f"{real(median)} on {group.attribute} (median item; {when} {negligible} are shown negligible)"
 
 
 def _noise(tables: RunTables) -> Entry | None:
