@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -128,13 +129,14 @@ def fit_cumulative(
     """
     n = np.asarray(n, dtype=float)
     *lead, _, n_categories = n.shape
-    flat = n.reshape(-1, *n.shape[-2:])
+    n_members = prod(lead)  # -1 cannot be told where nobody has a score
+    flat = n.reshape(n_members, *n.shape[-2:])
     n_thresholds = max(n_categories - 1, 0)
     others = design.shape[1] + (0 if scale is None else scale.shape[1])
     size = n_thresholds + others
     found = _nothing(len(flat), size, n_thresholds, design.shape[1])
     if start is not None:
-        start = np.broadcast_to(start, (*lead, size)).reshape(-1, size)
+        start = np.broadcast_to(start, (*lead, size)).reshape(n_members, size)
     observed = (flat > 0).any(axis=1)
     patterns, which = np.unique(observed, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):

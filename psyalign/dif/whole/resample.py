@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ class Resampled:
             y = self.counts.score - self._centre
             powers = np.column_stack([np.ones_like(y), y, y**2])
             n = self.counts.n
-            flat = n.reshape(-1, n.shape[-1]) @ powers
+            flat = n.reshape(prod(n.shape[:-1]), n.shape[-1]) @ powers
             found = np.moveaxis(flat.reshape(*n.shape[:-1], 3), -1, 0)
         return Moments(found[0], found[1], found[2], self.counts.stratum, self._centre)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from psyalign.report.content import Block, Bullets, Section
 from psyalign.report.facts import agreement_row, estimate, one_row, summary_row
-from psyalign.report.load import MIN_DRAWS, Group, RunTables
+from psyalign.report.load import MIN_DRAWS, RunTables
 from psyalign.report.numerals import bounded, count, finite, percent, real
+from psyalign.report.schema import JUDGED
 from psyalign.report.sections.drawings import thresholds
 from psyalign.report.verdict import shrunk
 
@@ -60,30 +61,27 @@ def _sample(tables: RunTables) -> Entry:
 
 def _power(tables: RunTables) -> str:
     """What such numbers of persons can show on single items; in figures if the run has them."""
-    found = [text for group in tables.manifest.groups if (text := _detectable(tables, group))]
-    if not found:
+    items, arm = tables.dif_items, tables.after or tables.before
+    sizes, shown = [], []
+    if set(JUDGED) <= set(items.columns):
+        for group in tables.manifest.groups:
+            part = items[(items["arm"] == arm) & (items["grouping"] == group.attribute)]
+            median = finite(part["mde"].median())
+            if median is not None:
+                sizes.append(f"{real(median)} on {group.attribute}")
+                negligible = (part["shown"] == "negligible").sum()
+                shown.append(f"{count(negligible)} of {count(len(part))} items on {group.attribute}")
+    if not sizes:
         return (
             "Small DIF on single items cannot be ruled out with such numbers: “not significant” does not "
             "mean “shown to be negligible”."
         )
+    when = "after" if tables.after else "before"
     return (
-        "With such numbers smaller DIF on single items is likely to be missed than an |ES| of "
-        f"{'; '.join(found)}. “Not significant” does not mean “shown to be negligible”."
+        "DIF of a single item would be found with a probability of .80 if its |ES| were "
+        f"{' and '.join(sizes)} (median item), and less often if it were smaller. DIF is shown negligible, "
+        f"{when} alignment, for {' and '.join(shown)}; “not significant” does not mean that."
     )
-
-
-def _detectable(tables: RunTables, group: Group) -> str:
-    """Smallest detectable effect of the median item, and how many items are shown negligible."""
-    part = tables.dif_items[tables.dif_items["grouping"] == group.attribute]
-    if not {"mde", "shown"} <= set(part.columns):
-        return ""
-    part = part[part["arm"] == (tables.after or tables.before)]
-    median = finite(part["mde"].median())
-    if median is None:
-        return ""
-    when = "after alignment" if tables.after else "before alignment"
-    negligible = f"{count((part['shown'] == 'negligible').sum())} of {count(len(part))} items"
-    return f"{real(median)} on {group.attribute} (median item; {when} {negligible} are shown negligible)"
 
 
 def _noise(tables: RunTables) -> Entry | None:
