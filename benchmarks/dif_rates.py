@@ -38,14 +38,9 @@ from psyalign.dif.methods.polysib import polysib_kernel
 from psyalign.dif.methods.smd import smd_kernel
 from psyalign.dif.methods.standardisation import standardisation_kernel
 from psyalign.dif.methods.thresholds import thresholds_kernel
-from psyalign.dif.simulate import (
-    GradedItems,
-    count_item,
-    default_items,
-    expected_counts,
-    grade,
-    simulate_grm,
-)
+from psyalign.dif.simulation.graded import GradedItems, default_items
+from psyalign.dif.simulation.population import expected_counts
+from psyalign.dif.simulation.scores import count_item, grade, simulate_grm
 from psyalign.foundation.progress import say
 from psyalign.foundation.seeds import derive_seed, generator
 

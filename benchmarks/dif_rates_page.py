@@ -31,7 +31,7 @@ $ .venv/bin/python benchmarks/dif_rates.py --replications {replications} --out d
 ## What was simulated
 
 Scores follow the graded response model. 20 items scored 0 to 4 are drawn once by
-`psyalign.dif.simulate.default_items(20, 5, seed=1)`: slopes log-normal around 1.3, thresholds spread around
+`psyalign.dif.simulation.graded.default_items(20, 5, seed=1)`: slopes log-normal around 1.3, thresholds spread around
 0. The first is the studied item and an ordinary one: slope 1.2, thresholds −1.2, −.4, .4, 1.2. The
 reference group's ability is N(0, 1), the focal group's N(−impact, 1). "b + .25" raises all thresholds of
 the studied item for the focal group. "Loading halved" leaves the item's curves where they are at average
@@ -79,7 +79,7 @@ Some of these are meant to stay near .05: a test of uniform DIF has nothing to s
 ## Coverage
 
 The population value comes from the model's exact cell probabilities
-(`psyalign.dif.simulate.expected_counts`): it is what the estimate tends to with many persons and the same
+(`psyalign.dif.simulation.population.expected_counts`): it is what the estimate tends to with many persons and the same
 matching score. Where the estimate's mean error is not small beside its standard error, strata that lack a
 group, or are merged, are the reason.
 
@@ -114,7 +114,7 @@ level; two independent z never reject where nothing changed, and see little of w
 
 - A Type I error above the band means that the test flags too often in that design, and its power there is
   not to be compared with that of a test that holds its level.
-- Power belongs to this item and this test length. `psyalign.dif.power.persons_needed` answers for yours.
+- Power belongs to this item and this test length. `psyalign.dif.persons_needed` answers for yours.
 - Under impact the total of a finite test is not a perfect match: tests of non-uniform DIF, the
   adjacent-category ones most, see differences that are not in the item. More persons make it worse.
 - The multinomial standard error of the SMD is too small with few persons per stratum: the hypergeometric

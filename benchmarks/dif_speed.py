@@ -44,7 +44,8 @@ from psyalign.dif.counts.matrix import ScoreMatrix
 from psyalign.dif.counts.points import ItemCounts
 from psyalign.dif.matching.spec import MatchSpec
 from psyalign.dif.methods.mantel_haenszel import mantel_haenszel
-from psyalign.dif.simulate import default_items, simulate_grm
+from psyalign.dif.simulation.graded import default_items
+from psyalign.dif.simulation.scores import simulate_grm
 from psyalign.dif.whole.intervals import bootstrap
 
 ITEMS, CUT, ROUNDS = 20, 2, 3

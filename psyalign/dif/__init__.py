@@ -17,6 +17,7 @@ from psyalign.dif.judgement.classes import adjust_p, classify_es, classify_ets
 from psyalign.dif.judgement.detectable import detectable_by_group, left_out, minimum_detectable
 from psyalign.dif.judgement.equivalence import equivalent
 from psyalign.dif.judgement.shrinkage import shrink
+from psyalign.dif.judgement.size import judge_sizes
 from psyalign.dif.matching.purify import Purification, purify
 from psyalign.dif.matching.reliability import alpha_by_group
 from psyalign.dif.matching.spec import MatchSpec
@@ -35,11 +36,11 @@ from psyalign.dif.methods.polysib import polysib
 from psyalign.dif.methods.smd import smd
 from psyalign.dif.methods.standardisation import standardisation
 from psyalign.dif.methods.thresholds import thresholds
-from psyalign.dif.power import persons_needed, power
 from psyalign.dif.rater_error import rater_error
 from psyalign.dif.result import DifResult
 from psyalign.dif.screen import ALL, Screening, Settings, screen
-from psyalign.dif.simulate import simulate_grm
+from psyalign.dif.simulation.power import persons_needed, power
+from psyalign.dif.simulation.scores import simulate_grm
 from psyalign.dif.whole.bootstrap import bootstrap_es
 from psyalign.dif.whole.dtf import dtf
 from psyalign.dif.whole.intervals import bootstrap
@@ -79,6 +80,7 @@ __all__ = [
     "generalised_mantel",
     "gmh",
     "item_status",
+    "judge_sizes",
     "left_out",
     "liu_agresti",
     "location_scale",

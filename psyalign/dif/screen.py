@@ -7,16 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from psyalign.dif.battery import DEFAULT_METHODS, METHODS, battery, check_methods
 from psyalign.dif.counts.cells import Cells
 from psyalign.dif.counts.moments import item_moments
 from psyalign.dif.counts.source import ScoreSource
 from psyalign.dif.judgement.classes import ES_LARGE, ES_MODERATE, adjust_p
-from psyalign.dif.judgement.detectable import left_out, minimum_detectable
-from psyalign.dif.judgement.equivalence import effect_sizes, equivalent
-from psyalign.dif.judgement.shrinkage import shrink
+from psyalign.dif.judgement.detectable import left_out
+from psyalign.dif.judgement.size import judge_sizes
 from psyalign.dif.matching.purify import Purification, purify
 from psyalign.dif.matching.spec import MatchSpec
 from psyalign.dif.methods.gmh import generalised_mantel, gmh
@@ -243,25 +241,7 @@ def _judged(table: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """The battery's table with what the SMD and its error say about size: see the judgement room."""
     if "es" not in table:
         return table
-    es, error = effect_sizes(table)
-    reach = float(stats.norm.isf(settings.alpha / 2)) * error
-    shown = equivalent(es, error, bound=settings.moderate, alpha=settings.alpha)
-    shrunk = shrink(es, error, thresholds=(settings.moderate, settings.large))
-    detectable = minimum_detectable(table, alpha=settings.alpha).set_index("item")
-    return table.assign(
-        es_se=error,
-        es_low=es - reach,
-        es_high=es + reach,
-        p_equivalence=shown["p_equivalence"],
-        shown=shown["shown"],
-        eb_es=shrunk["posterior_mean"],
-        eb_sd=shrunk["posterior_sd"],
-        eb_p_a=shrunk["p_a"],
-        eb_p_b=shrunk["p_b"],
-        eb_p_c=shrunk["p_c"],
-        mde=detectable["mde"],
-        smallest_bound=detectable["smallest_bound"],
-    )
+    return judge_sizes(table, moderate=settings.moderate, large=settings.large, alpha=settings.alpha)
 
 
 def _corrected(table: pd.DataFrame, settings: Settings) -> pd.DataFrame:

@@ -143,7 +143,9 @@ def _stages(run: Run, inputs: dict[str, str]) -> list[Stage]:
         adapter = scores.adapter_folder(arm)
         stages.append(Stage(f"scores/{arm}", partial(scores.work, arm=arm), probes, ("data", adapter)))
     needs = ("data", "feedback", "reward", *(f"scores/{arm}" for arm in arms))
-    stages.append(Stage("tables", evaluate.work, part("dif", "groups", "feedback", "align"), needs))
+    stages.append(
+        Stage("tables", evaluate.work, part("dif", "groups", "feedback", "align"), needs, version=2)
+    )
     return stages
 
 

@@ -93,7 +93,7 @@ def _study_error(file: Path, text: str, error: ValidationError) -> StudyError:
     details.sort(key=lambda detail: detail["type"] != "extra_forbidden")
     first, others = _problem(details[0]), len(details) - 1
     if details[0]["type"] == "study_rule":
-        others = int(details[0]["ctx"]["more"])
+        others += int(details[0]["ctx"]["more"])
     message = first.message
     if others:
         message += f" (And {others} more problem{'s' if others > 1 else ''} in this file.)"

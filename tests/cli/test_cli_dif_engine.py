@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from typer.testing import Result
 
-from psyalign.dif.simulate import default_items, simulate_grm
+from psyalign.dif.simulation.graded import default_items
+from psyalign.dif.simulation.scores import simulate_grm
 
 Invoke = Callable[..., Result]
 ITEMS = [f"item{j}" for j in range(6)]

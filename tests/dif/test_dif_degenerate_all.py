@@ -2,50 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-
-import numpy as np
-import pandas as pd
-import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as run_settings
-from hypothesis import strategies as st
-
-from psyalign.dif import (
-    ALL,
-    METHODS,
-    DifResult,
-    MatchSpec,
-    ScoreMatrix,
-    Settings,
-    alpha_by_group,
-    bootstrap,
-    compare_sets,
-    crossing_polysib,
-    detectable_by_group,
-    dtf,
-    equivalent,
-    generalised_mantel,
-    gmh,
-    item_status,
-    left_out,
-    mantel,
-    mantel_haenszel,
-    minimum_detectable,
-    ordinal,
-    polysib,
-    purify,
-    rater_error,
-    screen,
-    shrink,
-    smd,
-    thresholds,
-)
-from psyalign.dif.whole.statistics import STATISTICS
-from psyalign.foundation.errors import DataError, PsyalignError, UsageError
-
 NAN = float("nan")
 
 # What a method is asked for: never NaN where the item counts as estimable.

@@ -9,8 +9,11 @@ from scipy import optimize, stats
 
 from psyalign.dif.counts.moments import moments_of
 from psyalign.dif.methods.smd import smd_kernel
-from psyalign.dif.power import POWER_TESTS, persons_needed, power
-from psyalign.dif.simulate import count_item, default_items, expected_counts, items_like, simulate_grm
+from psyalign.dif.simulation.decisions import POWER_TESTS
+from psyalign.dif.simulation.graded import default_items, items_like
+from psyalign.dif.simulation.population import expected_counts
+from psyalign.dif.simulation.power import persons_needed, power
+from psyalign.dif.simulation.scores import count_item, simulate_grm
 from psyalign.foundation.errors import UsageError
 
 

@@ -13,7 +13,9 @@ from psyalign.dif.counts.cells import cells
 from psyalign.dif.counts.moments import moments_of
 from psyalign.dif.matching.reliability import alpha_of_scores
 from psyalign.dif.methods.smd import smd_kernel
-from psyalign.dif.simulate import count_item, default_items, expected_counts, items_like, simulate_grm
+from psyalign.dif.simulation.graded import default_items, items_like
+from psyalign.dif.simulation.population import expected_counts
+from psyalign.dif.simulation.scores import count_item, simulate_grm
 from psyalign.foundation.errors import DataError, UsageError
 
 SLOPES = np.array([1.2, 0.8, 1.7])

@@ -15,11 +15,12 @@ from psyalign.foundation.tables import read_table, write_parquet
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.audit import Audit
 from psyalign.pipeline.stages.dif import ON_MEANS, dif_tables
+from psyalign.report.schema import JUDGED
+from psyalign.report.sections.dif import FURTHER
 from psyalign.study.schema import DifMethod
 
 Perform = Callable[..., Run]
 Tables = dict[str, pd.DataFrame]
-JUDGED = ["es_se", "p_equivalence", "shown", "mde", "eb_es", "eb_p_a", "eb_p_b", "eb_p_c"]
 N, ITEMS = 240, 6
 # A column that each method has and no other.
 MARKS = {
@@ -88,6 +89,8 @@ def test_every_method_takes_the_scores_that_it_needs(
         np.testing.assert_allclose(found.loc["baseline", mark], by_hand, rtol=1e-9, err_msg=name)
         assert by_hand.notna().all(), name
     assert (found["reason"] == "").all()
+    shown = {column for columns, _ in FURTHER.values() for column, _, _ in columns}
+    assert shown | set(JUDGED) <= set(found.columns), "what the report prints"
     for _, part in found.groupby("arm"):
         np.testing.assert_allclose(part["p_adjusted"], adjust_p(part["p"], "holm"))
 

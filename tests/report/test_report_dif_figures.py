@@ -27,10 +27,10 @@ def table(size: int = 4, seed: int = 1) -> pd.DataFrame:
     """Simulated effects; the last item is not estimable."""
     rng = np.random.default_rng(seed)
     es = rng.normal(0, 0.2, size)
-    found = pd.DataFrame({"item": [f"item-{number}" for number in range(size)], "es": es, "se_es": 0.08})
+    found = pd.DataFrame({"item": [f"item-{number}" for number in range(size)], "es": es, "es_se": 0.08})
     found["es_class"] = np.select([np.abs(es) > 0.25, np.abs(es) > 0.17], ["CC", "BB"], "AA")
     found["reason"] = ""
-    found.loc[size - 1, ["es", "se_es"]] = np.nan
+    found.loc[size - 1, ["es", "es_se"]] = np.nan
     found.loc[size - 1, ["es_class", "reason"]] = ["", "only 3 persons in the focal group"]
     return found
 
@@ -94,13 +94,13 @@ def test_forest_of_several_sets_names_them_and_takes_items_that_one_lacks() -> N
         dif_forest({str(number): table() for number in range(6)})
 
 
-def test_interval_comes_from_the_table_from_se_es_or_from_se_over_sd() -> None:
+def test_interval_comes_from_the_table_from_es_se_or_from_se_over_sd() -> None:
     row = {"item": "a", "es": 0.2, "smd": 0.4, "sd": 2.0, "se": 0.2}
     z = 1.959963984540054
     half = effects(pd.DataFrame([row]))["a"].found
     assert half.low == pytest.approx(0.2 - z * 0.1)
     assert effects(pd.DataFrame([row]), effect="smd")["a"].found.high == pytest.approx(0.4 + z * 0.2)
-    assert effects(pd.DataFrame([row | {"se_es": 0.05}]))["a"].found.low == pytest.approx(0.2 - z * 0.05)
+    assert effects(pd.DataFrame([row | {"es_se": 0.05}]))["a"].found.low == pytest.approx(0.2 - z * 0.05)
     assert effects(pd.DataFrame([row | {"low": 0.0, "high": 0.3}]))["a"].found[1:] == (0.0, 0.3)
     indexed = pd.DataFrame([row]).set_index("item")
     assert effects(indexed)["a"].found == half
@@ -109,7 +109,7 @@ def test_interval_comes_from_the_table_from_se_es_or_from_se_over_sd() -> None:
 
 
 def test_an_uncertain_item_does_not_squeeze_the_others() -> None:
-    found = table().assign(se_es=[0.05, 40.0, 0.05, np.nan])
+    found = table().assign(es_se=[0.05, 40.0, 0.05, np.nan])
     ticks = [float(t.replace("−", "-")) for t in texts(dif_forest(found)) if re.fullmatch(r"−?\d\.\d+", t)]
     assert max(ticks) < 1
 

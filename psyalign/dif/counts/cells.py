@@ -14,7 +14,18 @@ from psyalign.dif.counts.points import ItemCounts, points_of
 from psyalign.foundation.errors import DataError, UsageError
 from psyalign.foundation.tables import require_columns
 
-__all__ = ["FOCAL", "GROUPS", "MIN_GROUP", "REFERENCE", "Array", "Cells", "ItemCells", "cells"]
+__all__ = [
+    "FOCAL",
+    "GROUPS",
+    "LARGEST",
+    "MIN_GROUP",
+    "REFERENCE",
+    "Array",
+    "Cells",
+    "ItemCells",
+    "cells",
+    "check_groups",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -23,6 +34,8 @@ FOCAL = "focal"
 GROUPS = (REFERENCE, FOCAL)
 # With fewer persons than this in a group nothing is computed: a z of three persons is noise.
 MIN_GROUP = 4
+# No score is larger, and squares of larger ones overflow: what is, is some program's code for missing.
+LARGEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -123,11 +136,13 @@ class Cells:
     ) -> Cells:
         """Cells from a table of counts: columns item, stratum, group, score, count."""
         require_columns(table, ["item", "stratum", "group", "score", "count"], "cells")
+        check_groups(groups)
         code = pd.Categorical(table["group"], categories=list(groups)).codes.astype(np.int64)
         _check_levels(table["group"], groups)
-        values = table[["stratum", "score", "count"]].to_numpy(dtype=float)
-        names = list(items) or [str(item) for item in pd.unique(table["item"])]
-        where = table.groupby("item", sort=False).indices
+        values = _finite(table[["stratum", "score", "count"]])
+        item_names = table["item"].astype("str")
+        names = list(items) or list(pd.unique(item_names))
+        where = table.groupby(item_names, sort=False).indices
         by_item = {}
         for item in names:
             rows = where.get(item, np.zeros(0, dtype=np.int64))
@@ -175,10 +190,14 @@ def cells(
     ------
     DataError
         Missing column, person x item twice, person twice in `group` or `stratum`,
-        a group called otherwise, no rows, scores that are not numbers or infinite.
+        a group called otherwise, no rows, an item without a name, scores or strata that are not
+        numbers or infinite.
+    UsageError
+        Fewer than two groups, or a group named twice.
     """
+    check_groups(groups)
     rows = _checked_scores(scores)
-    items = [str(item) for item in pd.unique(rows["item"])]
+    items = list(pd.unique(rows["item"]))
     rows["group"] = rows["person"].map(_checked_group(group, groups))
     rows = _with_stratum(rows, stratum)
     usable = rows[["score", "group", "stratum"]].notna().all(axis=1)
@@ -199,8 +218,11 @@ def _checked_scores(scores: pd.DataFrame) -> pd.DataFrame:
     if not pd.api.types.is_numeric_dtype(rows["score"]):
         raise DataError("Scores must be numbers.", where="scores, column 'score'")
     rows["score"] = rows["score"].astype(float)
-    if np.isinf(rows["score"].to_numpy()).any():
-        raise DataError("A score is infinite.", where="scores, column 'score'")
+    if (rows["score"].abs() > LARGEST).any():
+        raise DataError("A score is infinite or above 1e100.", where="scores, column 'score'")
+    if rows["item"].isna().any():
+        raise DataError("An item has no name.", where="scores, column 'item'")
+    rows["item"] = rows["item"].astype("str")
     twice = rows.duplicated(["person", "item"])
     if twice.any():
         first = rows[twice].iloc[0]
@@ -210,6 +232,23 @@ def _checked_scores(scores: pd.DataFrame) -> pd.DataFrame:
             mend="Keep one score for each person and item.",
         )
     return rows
+
+
+def check_groups(groups: Sequence[str]) -> None:
+    """Raise a UsageError unless there are two groups or more, each named once."""
+    if len(groups) < 2 or len(set(groups)) < len(groups):
+        raise UsageError("There must be two groups or more, each named once.", where="groups")
+
+
+def _finite(columns: pd.DataFrame) -> Array:
+    """Strata, scores and counts as numbers."""
+    try:
+        values: Array = columns.to_numpy(dtype=float)
+    except (TypeError, ValueError):
+        values = np.full(1, np.nan)
+    if not (np.abs(values) <= LARGEST).all():
+        raise DataError("Strata, scores and counts must be finite numbers.", where="cells")
+    return values
 
 
 def _checked_group(group: pd.Series, groups: tuple[str, ...]) -> pd.Series:
@@ -235,7 +274,8 @@ def _with_stratum(rows: pd.DataFrame, stratum: pd.Series | pd.DataFrame) -> pd.D
         require_columns(stratum, ["person", "item", "stratum"], "stratum")
         if stratum.duplicated(["person", "item"]).any():
             raise DataError("A person and item is there twice.", where="stratum")
-        return rows.merge(stratum[["person", "item", "stratum"]], on=["person", "item"], how="left")
+        named = stratum[["person", "item", "stratum"]].astype({"item": "str"})
+        return rows.merge(named, on=["person", "item"], how="left")
     if stratum.index.has_duplicates:
         raise DataError("A person is there twice.", where="stratum")
     return rows.assign(stratum=rows["person"].map(stratum))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from psyalign.dif.counts.cells import GROUPS, MIN_GROUP, Array, Cells, ItemCells
+from psyalign.dif.counts.cells import GROUPS, MIN_GROUP, Array, Cells, ItemCells, check_groups
 from psyalign.dif.counts.matrix import anchors_of
 from psyalign.dif.counts.narrow import Columns, arrays, ask, read_rows
 from psyalign.dif.matching.spec import MatchSpec
@@ -105,6 +105,7 @@ class ScoreFile:
     ) -> None:
         if layout not in ("wide", "long"):
             raise UsageError(f"Layout '{layout}' is unknown.", mend="Use wide or long.")
+        check_groups(groups)
         self.groups = tuple(groups)
         self.min_group = min_group
         self._group, self._external = group, external

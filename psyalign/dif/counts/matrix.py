@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from psyalign.dif.counts.cells import GROUPS, MIN_GROUP, Array, Cells, ItemCells
+from psyalign.dif.counts.cells import GROUPS, LARGEST, MIN_GROUP, Array, Cells, ItemCells, check_groups
 from psyalign.dif.matching.spec import MatchSpec
 from psyalign.dif.matching.strata import prorate, stratify
 from psyalign.foundation.errors import DataError, UsageError
@@ -87,6 +87,8 @@ class ScoreMatrix:
         ------
         DataError
             As `cells` does, and for an external value that is no number or infinite.
+        UsageError
+            As `cells` does.
         """
         require_columns(scores, ["person", "item", "score"], "scores")
         if scores.empty:
@@ -145,6 +147,9 @@ class ScoreMatrix:
         min_group: int,
     ) -> ScoreMatrix:
         """With group and external by person brought into the order of `persons`."""
+        check_groups(groups)
+        if len(set(items)) < len(items):
+            raise DataError("Two items have the same name.", where="scores")
         brought = None
         if external is not None:
             _refuse_double_persons(external, "external")
@@ -280,7 +285,7 @@ def anchors_of(spec: MatchSpec, items: Sequence[str]) -> list[str]:
             raise UsageError(
                 f"The anchor '{name}' is no item.", where="anchors", mend=f"Items are: {', '.join(items)}."
             )
-    return list(spec.anchors)
+    return list(dict.fromkeys(spec.anchors))
 
 
 def _coded(values: Array) -> _Coded:
@@ -326,8 +331,8 @@ def _numbers(column: pd.Series, where: str) -> pd.Series:
     if not pd.api.types.is_numeric_dtype(column):
         raise DataError("Scores must be numbers.", where=where)
     numbers = column.astype(float)
-    if np.isinf(numbers.to_numpy()).any():
-        raise DataError("A score is infinite.", where=where)
+    if (numbers.abs() > LARGEST).any():
+        raise DataError("A score is infinite or above 1e100.", where=where)
     return numbers
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from psyalign.dif.counts.cells import LARGEST
 from psyalign.foundation.errors import DataError, UsageError
 from psyalign.foundation.tables import require_columns
 
@@ -118,14 +119,14 @@ def read_rows(con: DuckDBPyConnection, source: Path | str | DuckDBPyRelation, co
     items = _read_long(found, columns) if columns.long else _read_wide(found, columns)
     ask(con, "DROP TABLE IF EXISTS copied", found.where)
     names = [f"s{j}" for j in range(len(items))] + ["e"]
-    infinite = ", ".join(f"count_if(isinf({name}))" for name in names)
+    infinite = ", ".join(f"count_if(abs({name}) > {LARGEST})" for name in names)
     fractions = ", ".join(f"count_if({name} <> floor({name}))" for name in names[:-1])
     n, *counts = ask(con, f"SELECT count(*), {infinite}, {fractions} FROM rows", found.where)[0]
     if not n:
         raise DataError("There are no scores.", where=found.where)
     for name, count in zip([*items, *columns.outside], counts, strict=False):
         if count:
-            raise DataError(f"{count} values are infinite.", where=f"{found.where}, '{name}'")
+            raise DataError(f"{count} values are infinite or above 1e100.", where=f"{found.where}, '{name}'")
     return Rows(found.where, items, int(n), not any(counts[len(names) :]))
 
 

@@ -136,7 +136,7 @@ def _size(total: Array) -> Array:
 def _quadratic(excess: Array, covariance: Array) -> tuple[Array, Array]:
     """excess' covariance^- excess and the rank, for (..., Q) and (..., Q, Q)."""
     variance = np.diagonal(covariance, axis1=-2, axis2=-1)
-    unit = np.sqrt(np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0))
+    unit = np.divide(1.0, np.sqrt(variance), out=np.zeros_like(variance), where=variance > 0)
     values, vectors = np.linalg.eigh(covariance * unit[..., :, None] * unit[..., None, :])
     kept = values > SINGULAR
     along = (vectors * (excess * unit)[..., :, None]).sum(axis=-2)

@@ -96,8 +96,11 @@ def logistic_kernel(counts: ItemCounts, *, start: Sequence[Array] | None = None)
     Returns
     -------
     dict of str to array (...)
-        NaN where a model has no maximum.
+        NaN where a model has no maximum, and with another number of score points than two.
     """
+    if len(counts.score) != 2:
+        nothing = np.zeros((*counts.n.shape[:-1], 2))
+        counts, start = ItemCounts(nothing, counts.stratum, np.array([0.0, 1.0])), None
     return _statistics(nested_fits(counts, start=start))
 
 

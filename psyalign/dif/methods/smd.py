@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from psyalign.dif.counts.cells import Array, Cells
-from psyalign.dif.counts.moments import Moments, item_moments, why_not
+from psyalign.dif.counts.moments import ROUNDING, Moments, item_moments, why_not
 from psyalign.dif.judgement.classes import ES_LARGE, ES_MODERATE, classify_es
 from psyalign.dif.result import DifResult
 from psyalign.foundation.errors import UsageError
@@ -39,7 +39,7 @@ def smd(
         Scores may be fractions.
     sd : pandas.Series, optional
         SD by item for the effect size; default the SD (n - 1) of the scores
-        themselves over both groups.
+        themselves over both groups. An item without one above 0 is not estimable.
     variance : {"hypergeometric", "multinomial"}
         sum w_k^2 (1/n_Fk + 1/n_Rk)^2 V_k with Mantel's V_k, or sum w_k^2 times the
         variances of the two means. The multinomial one rejects too often in small
@@ -65,7 +65,7 @@ def smd(
     rows = {}
     for item, moments in item_moments(counts).items():
         unit = float(moments.sd) if sd is None else float(sd.get(item, np.nan))
-        reason = why_not(moments, counts)
+        reason = why_not(moments, counts) or _why_no_test(moments, unit, variance)
         row = _row(moments, unit, variance, reason)
         row["es_class"] = classify_es(row["es"], row["p"], alpha=alpha, moderate=moderate, large=large)
         rows[item] = {**row, "estimable": not reason, "reason": reason}
@@ -89,8 +89,18 @@ def _spread(moments: Moments, variance: Variance) -> Array:
     n = np.maximum(moments.n, 1.0)
     if variance == "hypergeometric":
         return np.asarray((1 / n).sum(axis=-1) ** 2 * moments.variance)
-    within = np.maximum(moments.squares - moments.sums**2 / n, 0.0) / np.maximum(n - 1, 1.0) / n
+    within = moments.squares - moments.sums**2 / n
+    within = np.where(within <= ROUNDING * moments.squares, 0.0, within) / np.maximum(n - 1, 1.0) / n
     return np.asarray(np.where(moments.both, within.sum(axis=-1), 0.0))
+
+
+def _why_no_test(moments: Moments, unit: float, variance: Variance) -> str:
+    """What keeps an SMD without an error or an effect size, in words; "" if nothing."""
+    if not unit > 0:
+        return "no SD to express the effect size in"
+    if smd_kernel(moments, variance=variance)["se"] > 0:
+        return ""
+    return "scores do not vary within strata and groups: the multinomial variance is 0"
 
 
 def _row(moments: Moments, unit: float, variance: Variance, reason: str) -> dict[str, Any]:

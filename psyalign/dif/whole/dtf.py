@@ -16,7 +16,7 @@ from psyalign.dif.counts.moments import item_moments, too_few, why_not
 from psyalign.dif.counts.points import ItemCounts
 from psyalign.dif.matching.spec import MatchSpec
 from psyalign.dif.methods.cumulative import fit_cumulative
-from psyalign.dif.whole.intervals import percentiles, summary
+from psyalign.dif.whole.intervals import check_level, percentiles, summary
 from psyalign.dif.whole.own_total import is_own_total
 from psyalign.dif.whole.resample import Layer, Resampled, person_bootstrap
 from psyalign.foundation.errors import UsageError
@@ -109,7 +109,7 @@ def dtf(
     Raises
     ------
     UsageError
-        More than two groups.
+        More than two groups, no replicates, level out of range.
 
     Notes
     -----
@@ -135,6 +135,7 @@ def dtf(
     and Psychological Measurement 76, 114-140. Davison, A. C., & Hinkley, D. V. (1997).
     Bootstrap methods and their application.
     """
+    check_level(level)
     if len(matrix.groups) != 2:
         raise UsageError("Two groups are compared.", mend="Take one focal group at a time.")
     spec = spec or MatchSpec("total" if matrix.external is None else "external")

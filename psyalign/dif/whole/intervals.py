@@ -22,6 +22,7 @@ __all__ = [
     "Statistic",
     "bootstrap",
     "bootstrap_p",
+    "check_level",
     "draw",
     "percentiles",
     "summary",
@@ -94,7 +95,7 @@ def bootstrap(
     Raises
     ------
     UsageError
-        Unknown statistic, more than two groups, no replicates.
+        Unknown statistic or none, more than two groups, no replicates, level out of range.
 
     Notes
     -----
@@ -106,6 +107,7 @@ def bootstrap(
     ----------
     Davison, A. C., & Hinkley, D. V. (1997). Bootstrap methods and their application.
     """
+    check_level(level)
     spec = spec or MatchSpec()
     wanted = chosen(statistics)
     found = draw({"scores": matrix}, wanted, spec, replicates=replicates, seed=seed)["scores"]
@@ -233,6 +235,12 @@ def summary(values: Array, level: float, reason: str = "") -> dict[str, object]:
         "estimable": not reason,
         "reason": reason,
     }
+
+
+def check_level(level: float) -> None:
+    """Raise a UsageError unless it can be the coverage of an interval."""
+    if not 0 < level < 1:
+        raise UsageError("The coverage of an interval lies between 0 and 1.", where="level")
 
 
 def percentiles(draws: Array, level: float) -> tuple[float, float]:

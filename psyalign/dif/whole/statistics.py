@@ -109,7 +109,9 @@ class Statistic:
 
 
 def chosen(statistics: Sequence[str] | Mapping[str, Statistic]) -> dict[str, Statistic]:
-    """Statistics by name; a UsageError names the unknown one."""
+    """Statistics by name; a UsageError names the unknown one, or says that there is none."""
+    if not statistics:
+        raise UsageError("No statistic was asked for.", mend=f"Use {', '.join(STATISTICS)}.")
     if isinstance(statistics, Mapping):
         return dict(statistics)
     for name in statistics:

@@ -70,7 +70,7 @@ def dif_forest(
     ----------
     tables : DataFrame, or mapping of a set's name to one
         Column (or index) item, the column `effect`, and for the interval `low` and `high`, or a
-        standard error: se_es (se_smd), else for "es" se and sd as `smd` gives them, for another effect
+        standard error: es_se (smd_se), else for "es" se and sd as `smd` gives them, for another effect
         se. Optional: es_class, reason. At most five sets; items are those of all sets.
     effect : str
         Column to draw, focal minus reference: "es", or "smd" in score points.

@@ -44,7 +44,7 @@ class DifPlots:
     Attributes
     ----------
     effects : DataFrame, or mapping of a set of scores to one
-        As `dif_forest` takes them: item, es, and se_es, or low and high, or se and sd; es_class.
+        As `dif_forest` takes them: item, es, and es_se, or low and high, or se and sd; es_class.
     counts : mapping of item to ItemCounts
         For response curves, one drawing an item.
     curves : mapping of item to (array (M,), array (G, M))

@@ -79,7 +79,7 @@ def by_item(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _standard_error(row: Mapping[Any, object], effect: str) -> float | None:
-    given = finite(row.get(f"se_{effect}"))
+    given = finite(row.get(f"{effect}_se"))
     if given is not None:
         return given
     se, sd = finite(row.get("se")), finite(row.get("sd"))
