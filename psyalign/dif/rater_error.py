@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from psyalign.dif.counts.cells import GROUPS, MIN_GROUP, Array
+from psyalign.dif.counts.cells import GROUPS, LARGEST, MIN_GROUP, Array
 from psyalign.dif.rater_kernel import METHODS, ErrorBy, ReliabilityOf, rater_error_kernel
+from psyalign.dif.whole.intervals import check_level
 from psyalign.foundation.errors import DataError, UsageError
 from psyalign.foundation.tables import require_columns
 
@@ -101,7 +102,7 @@ def rater_error(
         Missing column, nothing to compare, a person in two groups, a person and item
         twice, scores that are not numbers or infinite, an item called "all".
     UsageError
-        Both human2 and reliability; reliability not in (0, 1]; unknown option.
+        Both human2 and reliability; reliability not in (0, 1]; level out of range; unknown option.
 
     Notes
     -----
@@ -125,6 +126,7 @@ def rater_error(
     """
     how = _Error(reliability, reliability_of, error_by, twice="human2" in scores.columns)
     how.check()
+    check_level(level)
     rows = _checked_rows(scores, groups, how)
     out: list[dict[str, object]] = []
     for focal in groups[1:]:
@@ -215,8 +217,8 @@ def _checked_rows(scores: pd.DataFrame, groups: tuple[str, ...], how: _Error) ->
         if not pd.api.types.is_numeric_dtype(rows[name]):
             raise DataError("Scores must be numbers.", where=f"scores, column '{name}'")
     rows[numbers] = rows[numbers].astype(float)
-    if np.isinf(rows[numbers].to_numpy()).any():
-        raise DataError("A score is infinite.", where="scores")
+    if (np.abs(rows[numbers].to_numpy()) > LARGEST).any():
+        raise DataError("A score is infinite or above 1e50.", where="scores")
     strange = set(rows["group"].dropna()) - set(groups)
     if strange:
         raise DataError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,7 +38,7 @@ class Settings:
 
     Attributes
     ----------
-    methods : tuple of str
+    methods : sequence of str
         Keys of `METHODS`, or `ALL`: those that the items' score points allow.
     alpha : float
         Of every test.
@@ -53,13 +53,23 @@ class Settings:
         or an SMD of class BB or CC.
     """
 
-    methods: tuple[str, ...] = DEFAULT_METHODS
+    methods: Sequence[str] = DEFAULT_METHODS
     alpha: float = 0.05
     correction: str = "holm"
     moderate: float = ES_MODERATE
     large: float = ES_LARGE
     purify: bool = False
     flag_by: str = "mantel"
+
+    def __post_init__(self) -> None:
+        names = (self.methods,) if isinstance(self.methods, str) else tuple(self.methods)
+        object.__setattr__(self, "methods", names)
+        if names != ALL:
+            check_methods(names)
+        if self.flag_by not in FLAGS:
+            raise UsageError(
+                f"'{self.flag_by}' cannot flag items.", where="flag_by", mend=f"Use {', '.join(FLAGS)}."
+            )
 
 
 @dataclass(frozen=True, repr=False)
@@ -145,8 +155,6 @@ def screen(
         Unknown method, anchor or correction.
     """
     spec, settings = spec or MatchSpec(), settings or Settings()
-    if settings.methods != ALL:
-        check_methods(settings.methods)
     adjust_p([], settings.correction)  # refuse an unknown one before the work
     found = None
     if settings.purify:
@@ -271,10 +279,6 @@ Flag = Callable[[Cells], Mapping[str, bool]]
 
 def _flag(settings: Settings) -> Flag:
     """What flags an item in purification: for any focal group."""
-    if settings.flag_by not in FLAGS:
-        raise UsageError(
-            f"'{settings.flag_by}' cannot flag items.", where="flag_by", mend=f"Use {', '.join(FLAGS)}."
-        )
     by = FLAGS[settings.flag_by]
     return lambda counts: _any(counts, lambda pair: by(pair, settings))
 

@@ -19,7 +19,7 @@ from psyalign.dif.judgement.classes import ES_LARGE, ES_MODERATE, adjust_p
 from psyalign.dif.matching.spec import MatchSpec
 from psyalign.dif.methods.mantel import mantel
 from psyalign.dif.methods.smd import smd
-from psyalign.dif.whole.intervals import bootstrap_p, draw, summary, why_none
+from psyalign.dif.whole.intervals import bootstrap_p, check_level, draw, summary, why_none
 from psyalign.dif.whole.statistics import STATISTICS, Statistic, chosen
 
 __all__ = ["SetComparison", "compare_sets"]
@@ -153,7 +153,7 @@ def compare_sets(
     Raises
     ------
     UsageError
-        Nothing to match on; unknown set; nothing to compare; a spec that is not
+        Nothing to match on; unknown set; nothing to compare; alpha out of range; a spec that is not
         external; **matching on the total of a set that is compared**. Where a scorer was mended on
         half of the items, the others would seem to have changed (METHODS.md: SMD -.17, flagged in
         35% of samples at N = 1,000 and in all at 4,000; by human total in 4 to 6%).
@@ -171,6 +171,7 @@ def compare_sets(
     ----------
     Davison, A. C., & Hinkley, D. V. (1997). Bootstrap methods and their application.
     """
+    check_level(1 - alpha)
     human = human if human in sets else None
     afters = others(sets, human, before)
     spec = spec or MatchSpec("external")

@@ -34,8 +34,8 @@ FOCAL = "focal"
 GROUPS = (REFERENCE, FOCAL)
 # With fewer persons than this in a group nothing is computed: a z of three persons is noise.
 MIN_GROUP = 4
-# No score is larger, and squares of larger ones overflow: what is, is some program's code for missing.
-LARGEST = 1e100
+# No score is larger, and fourth powers of larger ones overflow: it is a program's code for missing.
+LARGEST = 1e50
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def _checked_scores(scores: pd.DataFrame) -> pd.DataFrame:
         raise DataError("Scores must be numbers.", where="scores, column 'score'")
     rows["score"] = rows["score"].astype(float)
     if (rows["score"].abs() > LARGEST).any():
-        raise DataError("A score is infinite or above 1e100.", where="scores, column 'score'")
+        raise DataError("A score is infinite or above 1e50.", where="scores, column 'score'")
     if rows["item"].isna().any():
         raise DataError("An item has no name.", where="scores, column 'item'")
     rows["item"] = rows["item"].astype("str")

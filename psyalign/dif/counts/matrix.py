@@ -332,7 +332,7 @@ def _numbers(column: pd.Series, where: str) -> pd.Series:
         raise DataError("Scores must be numbers.", where=where)
     numbers = column.astype(float)
     if (numbers.abs() > LARGEST).any():
-        raise DataError("A score is infinite or above 1e100.", where=where)
+        raise DataError("A score is infinite or above 1e50.", where=where)
     return numbers
 
 

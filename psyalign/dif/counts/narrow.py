@@ -126,7 +126,7 @@ def read_rows(con: DuckDBPyConnection, source: Path | str | DuckDBPyRelation, co
         raise DataError("There are no scores.", where=found.where)
     for name, count in zip([*items, *columns.outside], counts, strict=False):
         if count:
-            raise DataError(f"{count} values are infinite or above 1e100.", where=f"{found.where}, '{name}'")
+            raise DataError(f"{count} values are infinite or above 1e50.", where=f"{found.where}, '{name}'")
     return Rows(found.where, items, int(n), not any(counts[len(names) :]))
 
 

@@ -54,5 +54,9 @@ class MatchSpec:
             )
         if self.bins not in ("auto", "thin", "equal"):
             raise UsageError(f"Binning '{self.bins}' is unknown.", mend="Use auto, thin or equal.")
+        if self.anchors is not None and not self.anchors:
+            raise UsageError(
+                "There are no anchors.", where="anchors", mend="Name some, or give None for all items."
+            )
         if self.n_bins < 1 or self.min_per_group < 1:
             raise UsageError("n_bins and min_per_group must be at least 1.")
