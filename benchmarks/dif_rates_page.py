@@ -31,10 +31,10 @@ $ .venv/bin/python benchmarks/dif_rates.py --replications {replications} --out d
 ## What was simulated
 
 Scores follow the graded response model. 20 items scored 0 to 4 are drawn once by
-`psyalign.dif.simulation.graded.default_items(20, 5, seed=1)`: slopes log-normal around 1.3, thresholds spread around
-0. The first is the studied item and an ordinary one: slope 1.2, thresholds −1.2, −.4, .4, 1.2. The
-reference group's ability is N(0, 1), the focal group's N(−impact, 1). "b + .25" raises all thresholds of
-the studied item for the focal group. "Loading halved" leaves the item's curves where they are at average
+`psyalign.dif.simulation.graded.default_items(20, 5, seed=1)`: slopes log-normal around 1.3, thresholds
+spread around 0. The first is the studied item and an ordinary one: slope 1.2, thresholds −1.2, −.4, .4,
+1.2. The reference group's ability is N(0, 1), the focal group's N(−impact, 1). "b + .25" raises all
+thresholds of the studied item for the focal group. "Loading halved" leaves the item's curves where they are at average
 ability and halves how much ability counts; "noise doubled" halves the discrimination around the same
 thresholds.
 
@@ -79,9 +79,9 @@ Some of these are meant to stay near .05: a test of uniform DIF has nothing to s
 ## Coverage
 
 The population value comes from the model's exact cell probabilities
-(`psyalign.dif.simulation.population.expected_counts`): it is what the estimate tends to with many persons and the same
-matching score. Where the estimate's mean error is not small beside its standard error, strata that lack a
-group, or are merged, are the reason.
+(`psyalign.dif.simulation.population.expected_counts`): it is what the estimate tends to with many persons
+and the same matching score. Where the estimate's mean error is not small beside its standard error, strata
+that lack a group, or are merged, are the reason.
 
 {coverage}
 

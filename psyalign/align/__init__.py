@@ -1,15 +1,38 @@
-"""Alignment of the scorer with rater feedback: refit, DPO, PPO and anchored equivalence."""
+"""Alignment of the scorer with rater feedback: refit, DPO, PPO, their optimum, and equivalence."""
 
-from psyalign.align.losses import dpo_loss, equivalence_loss, kl_divergence, ppo_loss, supervised_loss
+from psyalign.align.closed_form import ClosedFormScorer
+from psyalign.align.control import KLControl
+from psyalign.align.group_weights import GroupWeights
+from psyalign.align.inputs import AlignSettings, EquivalencePairs, Objective, ScoredFeedback
+from psyalign.align.losses import (
+    DpoVariant,
+    distillation_loss,
+    dpo_loss,
+    entropy,
+    equivalence_loss,
+    kl_divergence,
+    ppo_loss,
+    sampled_ppo_loss,
+    supervised_loss,
+)
 from psyalign.align.optimum import mean_kl, objective, optimal_log_probs, optimality_gap
-from psyalign.align.policy import AlignSettings, EquivalencePairs, ScoredFeedback, align
+from psyalign.align.policy import align
+from psyalign.align.sampling import SampledActions
 
 __all__ = [
     "AlignSettings",
+    "ClosedFormScorer",
+    "DpoVariant",
     "EquivalencePairs",
+    "GroupWeights",
+    "KLControl",
+    "Objective",
+    "SampledActions",
     "ScoredFeedback",
     "align",
+    "distillation_loss",
     "dpo_loss",
+    "entropy",
     "equivalence_loss",
     "kl_divergence",
     "mean_kl",
@@ -17,5 +40,6 @@ __all__ = [
     "optimal_log_probs",
     "optimality_gap",
     "ppo_loss",
+    "sampled_ppo_loss",
     "supervised_loss",
 ]

@@ -202,11 +202,10 @@ def score_responses(run: Path, arm: str, responses: Path, out: Path) -> None:
         CSV that gets person, item, modal, expected and the probability of each score point
         (p0 …); never the response's text.
     """
-    from psyalign.pipeline.stages.scores import adapter_folder, score_table
+    from psyalign.pipeline.stages.scores import arm_scorer, score_table
     from psyalign.responses import load_responses
-    from psyalign.scorer import LoraScorer
 
-    folder, known = run / adapter_folder(arm), _arms_of(run)
+    known = _arms_of(run)
     if arm not in known:
         raise RunError(
             f"The run has no scorer for the arm '{arm}'.",
@@ -217,7 +216,7 @@ def score_responses(run: Path, arm: str, responses: Path, out: Path) -> None:
         )
     items = load_bank(run / "items").items
     texts = load_responses(responses, {name: item.scores for name, item in items.items()})
-    table = score_table(LoraScorer.load(folder, items), texts, label=f"score {arm}")
+    table = score_table(arm_scorer(run, arm, items), texts, label=f"score {arm}")
     points = [name for name in table.columns if name.startswith("l") and name[1:].isdigit()]
     for name in points:
         table["p" + name[1:]] = np.exp(table[name])

@@ -81,7 +81,13 @@ class RunTables:
     split: pd.DataFrame
     feedback: pd.DataFrame
     reward: pd.DataFrame
+    raters: pd.DataFrame
     training: pd.DataFrame
+    alignment_kl: pd.DataFrame
+    alignment_tax: pd.DataFrame
+    over_optimisation: pd.DataFrame
+    beta_choice: pd.DataFrame
+    reward_hacking: pd.DataFrame
 
     def named(self) -> dict[str, pd.DataFrame]:
         """Every table by name, in the order of this class."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["COLUMNS", "JUDGED", "OPTIONAL"]
+__all__ = ["COLUMNS", "DIAGNOSTICS", "JUDGED", "OPTIONAL"]
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "agreement": (
@@ -33,12 +33,38 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "split": ("split", "grouping", "level", "persons", "responses"),
     "feedback": ("kind", "source", "rater", "records", "responses", "connected_share", "note"),
     "reward": ("metric", "value"),
+    "raters": (
+        *("rater", "ratings", "score_preferences", "response_preferences", "severity", "severity_se"),
+        *("discrimination", "discrimination_se", "pair_discrimination", "pair_discrimination_se"),
+        *("compared", "agreement"),
+    ),
     "training": ("stage", "step", "epoch", "loss"),
+    "alignment_kl": (
+        *("arm", "grouping", "level", "n", "kl", "kl_p95", "optimality_gap", "reward", "reward_change"),
+        *("entropy", "modal_changed", "mass_moved", "top_mass", "nearly_certain"),
+    ),
+    "alignment_tax": ("arm", "metric", "value", "low", "high", "change", "change_low", "change_high"),
+    "over_optimisation": (
+        *("kind", "persons", "arm", "beta", "n_persons", "n", "kl", "reward", "qwk", "r", "rps", "rmse"),
+        *("reward_change", "qwk_change", "rps_change", "rps_change_low", "rps_change_high"),
+        *("study_beta", "best_beta"),
+    ),
+    "beta_choice": (
+        *("beta", "low", "high", "share_reference", "study_beta", "gain", "cv_gain", "cv_low", "cv_high"),
+        *("n_persons", "n", "at_end"),
+    ),
+    "reward_hacking": (
+        *("arm", "detector", "feature", "value", "low", "high", "change", "change_low", "change_high"),
+        *("alarm", "why"),
+    ),
 }
 
+# What alignment cost; runs made before these tables were written are reported without them.
+DIAGNOSTICS = ("alignment_kl", "alignment_tax", "over_optimisation", "beta_choice", "reward_hacking")
+
 # Without other wordings of an answer there is no wording effect; without a learner that needs a
-# reward there is no reward model.
-OPTIONAL = frozenset({"wording", "reward"})
+# reward there is no reward model; runs of before the rater table are reported without it.
+OPTIONAL = frozenset({"wording", "reward", "raters", *DIAGNOSTICS})
 
 # Further columns of dif_items: what the effect sizes show. Studies without the SMD and runs made
 # before these were computed lack them, and are reported without; so too the columns of further methods.

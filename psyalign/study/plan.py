@@ -12,6 +12,8 @@ ARM_WORDS = {
     "refit": "fine-tune the baseline on the feedback scores",
     "dpo": "DPO on the score preferences",
     "ppo": "PPO over all score points against the reward model",
+    "distill": "train towards the optimum that reward model and KL penalty give",
+    "closed_form": "that optimum itself, from reference scorer and reward model",
     "equivalence": "anchored equivalence alone, without score feedback",
     "dpo+equivalence": "DPO with the anchored equivalence term",
     "ppo+equivalence": "PPO with the anchored equivalence term",
@@ -105,6 +107,8 @@ def _reward(study: Study) -> PlanRow:
 
 def _arm(study: Study, arm: str) -> PlanRow:
     """A training pass over the feedback: responses, pairs of wordings, or both."""
+    if arm == "closed_form":
+        return PlanRow(f"align/{arm}", ARM_WORDS[arm], "seconds; scoring takes two models")
     responses, pairs = study.feedback.max_responses, study.feedback.max_equivalences
     seen = []
     if arm != "equivalence":

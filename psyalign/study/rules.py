@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from psyalign.study.schema import Study
 
-__all__ = ["Problem", "no_study_method", "problems"]
+__all__ = ["ALIGN_OPTIONS", "Problem", "no_study_method", "problems"]
 
 # Columns that psyalign itself writes beside a person's attributes.
 RESERVED = frozenset(
@@ -28,6 +28,20 @@ NOT_IN_STUDIES: Mapping[str, str] = {
     "mantel_haenszel": _TWO_POINTS,
     "breslow_day": _TWO_POINTS,
     "logistic": _TWO_POINTS,
+}
+
+
+# Options of [align] that only some arms read: default, and the arms (before a "+") that read it.
+ALIGN_OPTIONS: Mapping[str, tuple[object, tuple[str, ...]]] = {
+    "dpo": ("sigmoid", ("dpo",)),
+    "label_noise": (0.0, ("dpo",)),
+    "kl": ("fixed", ("ppo",)),
+    "kl_target": (0.0, ("ppo",)),
+    "kl_budget": (0.0, ("dpo", "ppo", "distill")),
+    "entropy": (0.0, ("ppo",)),
+    "ppo_actions": ("all", ("ppo",)),
+    "sft_anchor": (0.0, ("dpo", "ppo")),
+    "group_robust": (0.0, ("dpo", "ppo")),
 }
 
 
@@ -51,7 +65,8 @@ class Problem:
 def problems(study: Study) -> list[Problem]:
     """All contradictions between the keys of `study`, in the order of the file."""
     found: list[Problem] = []
-    for rule in (_data, _plant, _split, _groups, _feedback, _equivalence, _arms, _dif, _report):
+    rules = (_data, _plant, _split, _groups, _feedback, _equivalence, _reward, _arms, _align, _dif, _report)
+    for rule in rules:
         found.extend(rule(study))
     return found
 
@@ -177,6 +192,35 @@ def _equivalence(study: Study) -> Iterator[Problem]:
         )
 
 
+def _reward(study: Study) -> Iterator[Problem]:
+    reward, feedback = study.reward, study.feedback
+    if reward.ensemble == 1 and reward.ensemble_reward != "mean":
+        yield Problem(
+            ("reward", "ensemble_reward"),
+            f'ensemble_reward = "{reward.ensemble_reward}" has no effect on a single reward model.',
+            "Add ensemble = 4, or drop 'ensemble_reward'.",
+        )
+    if reward.base and reward.base == study.scorer.base:
+        yield Problem(
+            ("reward", "base"),
+            f"'{reward.base}' is the scorer's own base; the reward model starts as a copy of the scorer.",
+            "Drop 'base', or name another model.",
+        )
+    if reward.response_weight != 1 and feedback.source != "records":
+        yield Problem(
+            ("reward", "response_weight"),
+            "'response_weight' has no effect: comparisons of responses come from records.",
+            'Drop it, or set source = "records" in [feedback].',
+        )
+    single = feedback.source == "second_scoring" or (feedback.source == "panel" and feedback.rater)
+    if reward.adjust_severity and single:
+        yield Problem(
+            ("reward", "adjust_severity"),
+            "Severity can be told from the ratings of several raters; this feedback is one rater's.",
+            "Drop adjust_severity, or use source = \"panel\" without 'rater', or ratings in records.",
+        )
+
+
 def _arms(study: Study) -> Iterator[Problem]:
     arms = study.align.arms
     repeated = sorted({arm for arm in arms if arms.count(arm) > 1})
@@ -193,6 +237,61 @@ def _arms(study: Study) -> Iterator[Problem]:
             ("align", "arms"),
             'No arm learns from feedback, so there is no "after".',
             'Add at least one of "refit", "dpo", "ppo" and "equivalence".',
+        )
+
+
+def _align(study: Study) -> Iterator[Problem]:
+    align = study.align
+    families = {arm.split("+", maxsplit=1)[0] for arm in align.arms}
+    for key, (default, readers) in ALIGN_OPTIONS.items():
+        if getattr(align, key) != default and not families & set(readers):
+            listed = " or ".join(f"'{name}'" for name in readers)
+            yield Problem(
+                ("align", key),
+                f"'{key}' has no effect, because no arm is {listed}.",
+                f"Drop '{key}', or add such an arm.",
+            )
+    yield from _label_noise(study)
+    yield from _kl(study)
+
+
+def _label_noise(study: Study) -> Iterator[Problem]:
+    variant, noise = study.align.dpo, study.align.label_noise
+    noisy = variant in ("conservative", "robust")
+    if noisy and not noise:
+        yield Problem(
+            ("align", "label_noise"),
+            f'dpo = "{variant}" needs label_noise, the share of judgements that are taken to be wrong.',
+            'Add, say, label_noise = 0.1, or set dpo = "sigmoid", which it is without noise.',
+        )
+    if noise and not noisy:
+        yield Problem(
+            ("align", "label_noise"),
+            f"'label_noise' has no effect, because dpo is \"{variant}\".",
+            'Drop it, or set dpo = "conservative" or "robust".',
+        )
+
+
+def _kl(study: Study) -> Iterator[Problem]:
+    align = study.align
+    if align.kl == "adaptive" and not align.kl_target:
+        yield Problem(
+            ("align", "kl_target"),
+            'kl = "adaptive" needs kl_target, the KL in nats that beta is steered by.',
+            'Add, say, kl_target = 0.05, or set kl = "fixed".',
+        )
+    if align.kl == "fixed" and align.kl_target:
+        yield Problem(
+            ("align", "kl_target"),
+            "'kl_target' has no effect, because kl is \"fixed\".",
+            'Drop it, or set kl = "adaptive".',
+        )
+    if 0 < align.kl_budget <= align.kl_target:
+        yield Problem(
+            ("align", "kl_budget"),
+            f"Training would end at kl_budget ({align.kl_budget:g}), before kl_target "
+            f"({align.kl_target:g}) is passed.",
+            "Raise kl_budget, or drop one of the two.",
         )
 
 

@@ -8,7 +8,7 @@ paths, raters and attributes exist is the business of `checks.py`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
@@ -37,8 +37,18 @@ __all__ = [
 ]
 
 Arm = Literal[
-    "baseline", "refit", "dpo", "ppo", "equivalence", "dpo+equivalence", "ppo+equivalence", "ceiling"
+    "baseline",
+    "refit",
+    "dpo",
+    "ppo",
+    "distill",
+    "closed_form",
+    "equivalence",
+    "dpo+equivalence",
+    "ppo+equivalence",
+    "ceiling",
 ]
+# The arms of a study that names none; "distill" and "closed_form" are asked for by name.
 ALL_ARMS: tuple[Arm, ...] = (
     "baseline",
     "refit",
@@ -50,7 +60,7 @@ ALL_ARMS: tuple[Arm, ...] = (
     "ceiling",
 )
 # What can be called "after": neither the scorer before feedback nor the one that saw the criterion.
-ALIGNED_ARMS: tuple[Arm, ...] = tuple(arm for arm in ALL_ARMS if arm not in ("baseline", "ceiling"))
+ALIGNED_ARMS: tuple[Arm, ...] = tuple(arm for arm in get_args(Arm) if arm not in ("baseline", "ceiling"))
 # Those of `psyalign.dif.METHODS` (a test holds the two lists together) that fit scores of several
 # points and the human total as matching variable; `rules.NOT_IN_STUDIES` says why the others do not.
 DifMethod = Literal[
@@ -62,6 +72,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 LearningRate = Annotated[float, Field(gt=0, le=0.1)]
@@ -209,18 +220,40 @@ class Feedback(Table):
 
 
 class Reward(Table):
-    """[reward]: training of the reward model; `holdout` is the share of responses kept for its accuracy."""
+    """[reward]: training of the reward model; `holdout` is the share of responses kept for its accuracy.
+
+    `structure = "pcm"` gives each response one number and each item thresholds (partial credit model)
+    instead of a free reward for each score point. `base` names another base model than the scorer's; it is
+    fine-tuned on the operational scores first (empty: a copy of the baseline). An `ensemble` of more
+    than one model, the first on all responses, the others on bootstrap samples, gives its mean or,
+    with `ensemble_reward = "worst"`, its least reward. `response_weight` weighs comparisons of
+    responses in the records beside the score preferences (0: not used). `adjust_severity` takes the
+    severity of raters out of direct ratings before they become scores and preferences.
+    """
 
     epochs: Count = 6
     learning_rate: LearningRate = 5e-4
     holdout: Share = 0.2
     batch_size: Count = 16
+    structure: Literal["free", "pcm"] = "free"
+    base: str = ""
+    ensemble: Annotated[int, Field(ge=1, le=20)] = 1
+    ensemble_reward: Literal["mean", "worst"] = "mean"
+    response_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
+    adjust_severity: bool = False
 
 
 class Align(Table):
     """[align]: the arms that are compared, and how the aligned ones are trained.
 
-    `beta` is the strength of the KL penalty towards the frozen reference scorer.
+    `beta` is the strength of the KL penalty towards the frozen reference scorer. `dpo` is the loss of
+    the DPO arms, and `label_noise` the share of wrong judgements that "conservative" and "robust"
+    reckon with. `kl = "adaptive"` lets PPO steer beta by a KL of `kl_target` nats; a batch above
+    `kl_budget` nats (0: no budget) ends the training of DPO, PPO and distill. `entropy` weighs PPO's
+    entropy bonus, and `ppo_actions = "sampled"` draws one score point a response instead of summing
+    over all. `sft_anchor` weighs the feedback scores' cross-entropy, added to DPO and PPO, and
+    `group_robust` (0: none) is the step size by which they weigh the groups of the first attribute of
+    [groups] towards the one that is served worst.
     """
 
     arms: Annotated[tuple[Arm, ...], Field(strict=False)] = ALL_ARMS
@@ -231,6 +264,15 @@ class Align(Table):
     equivalence_weight: Annotated[float, Field(ge=0)] = 1.0
     ppo_clip: Share = 0.2
     ppo_inner: Count = 4
+    dpo: Literal["sigmoid", "conservative", "robust", "ipo"] = "sigmoid"
+    label_noise: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    kl: Literal["fixed", "adaptive"] = "fixed"
+    kl_target: NotNegative = 0.0
+    kl_budget: NotNegative = 0.0
+    entropy: NotNegative = 0.0
+    ppo_actions: Literal["all", "sampled"] = "all"
+    sft_anchor: NotNegative = 0.0
+    group_robust: Annotated[float, Field(ge=0, le=10)] = 0.0
 
 
 def _refuse_method(name: object) -> object:

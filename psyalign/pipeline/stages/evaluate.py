@@ -1,4 +1,4 @@
-"""Stage "tables": agreement, DIF and the wording effect of every arm on the audit persons."""
+"""Stage "tables": agreement, DIF, wording effect and diagnostics of every arm on the audit persons."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from psyalign.foundation.seeds import derive_seed
 from psyalign.foundation.tables import write_parquet
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.audit import Audit, read_audit
+from psyalign.pipeline.stages.diagnostics import diagnostic_tables
 from psyalign.pipeline.stages.dif import dif_tables
 from psyalign.pipeline.stages.summaries import summary_tables
 from psyalign.pipeline.stages.wording import wording_effects
@@ -23,11 +24,13 @@ __all__ = ["work"]
 def work(run: Run, folder: Path) -> Mapping[str, Any]:
     """Write every table that the report reads."""
     audit, warnings = read_audit(run)
+    agreement = _agreement(run, audit)
     tables = {
-        **_agreement(run, audit),
+        **agreement,
         **dif_tables(run, audit, warnings),
         "wording": wording_effects(run),
         **summary_tables(run, audit),
+        **diagnostic_tables(run, audit, agreement["agreement_intervals"]),
     }
     origin = run.facts("data")["origin"]
     for name, table in tables.items():

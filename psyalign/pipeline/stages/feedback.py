@@ -11,6 +11,7 @@ import pandas as pd
 from psyalign.feedback import (
     Equivalence,
     Record,
+    ResponsePreference,
     ScorePreference,
     check_graph,
     equivalence_table,
@@ -31,7 +32,7 @@ from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.data import read_scores, read_texts
 from psyalign.responses import final_scores
 
-__all__ = ["work"]
+__all__ = ["direct_ratings", "response_preferences", "work"]
 
 
 def work(run: Run, folder: Path) -> Mapping[str, Any]:
@@ -39,14 +40,15 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
     study, texts = run.study, read_texts(run, split="feedback")
     item_scores = {name: item.scores for name, item in run.bank.items.items()}
     score_records, scores = _score_feedback(run)
-    if not score_records:
+    if not score_records and not (study.reward.adjust_severity and len(scores)):
         raise DataError(
             "There is no score preference on a feedback person's response.",
             where=f"{study.path}, [feedback] source",
             mend="Raise [split] feedback, or give other feedback: the reward model learns from it.",
         )
     pair_records = _equivalences(run, texts)
-    records: list[Record] = [*score_records, *pair_records]
+    comparisons = response_preferences(run)
+    records: list[Record] = [*score_records, *pair_records, *comparisons]
     report = check_graph(records, item_scores, texts)
     if study.feedback.source != "second_scoring":  # there, one pair a response is all that there is
         report.require_connected("[feedback] source")
@@ -57,13 +59,14 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
     write_parquet(folder / "preferences.parquet", preferences)
     write_parquet(folder / "scores.parquet", scores)
     write_parquet(folder / "pairs.parquet", _with_teacher(same, texts, study.feedback.neutral_wording))
-    write_parquet(folder / "summary.parquet", _summary(score_records, pair_records, scores, report))
+    summary = _summary(score_records, pair_records, comparisons, scores, report)
+    write_parquet(folder / "summary.parquet", summary)
     warnings = [f"Feedback: {report.note}"] if report.note and report.disconnected_share > 0 else []
     return {
         "preferences": len(preferences),
         "pairs": len(same),
         "scores": len(scores),
-        "connected_share": report.connected_share,
+        "connected_share": report.connected_share if report.responses else None,
         "warnings": warnings,
     }
 
@@ -102,6 +105,38 @@ def _read_records(run: Run) -> list[Record]:
     records = read_records(run.study.file(name))
     check_graph(records, {key: item.scores for key, item in run.bank.items.items()}, read_texts(run))
     return records
+
+
+def response_preferences(run: Run) -> list[ResponsePreference]:
+    """Comparisons of two feedback persons' responses, of at most so many pairs as [feedback] allows."""
+    settings = run.study.feedback
+    if settings.source != "records":
+        return []
+    known = set(read_texts(run, split="feedback")["response_id"])
+    found = [
+        record
+        for record in _read_records(run)
+        if isinstance(record, ResponsePreference) and {record.response_a, record.response_b} <= known
+    ]
+    return limit_records(found, settings.max_responses, derive_seed(run.study.study.seed, "feedback"))
+
+
+def direct_ratings(run: Run) -> pd.DataFrame:
+    """Single ratings behind the score feedback: item, response_id, score, rater.
+
+    There are none where the feedback is one rater's scores, or what one rater corrected.
+    """
+    settings, columns = run.study.feedback, ["item", "response_id", "score", "rater"]
+    if settings.source == "records":
+        ratings = rating_table(_read_records(run))
+        known = set(read_texts(run, split="feedback")["response_id"])
+        return ratings.loc[ratings["response_id"].isin(known), columns].reset_index(drop=True)
+    ratings = _feedback_ratings(run)
+    if settings.source != "panel" or settings.rater:
+        ratings = ratings.iloc[:0]
+    return ratings.assign(response_id=ratings["person"] + "|" + ratings["item"])[columns].reset_index(
+        drop=True
+    )
 
 
 def _feedback_ratings(run: Run) -> pd.DataFrame:
@@ -193,10 +228,19 @@ def _with_teacher(pairs: pd.DataFrame, texts: pd.DataFrame, neutral: str) -> pd.
 
 
 def _summary(
-    score_records: Sequence[ScorePreference], pairs: Sequence[Equivalence], scores: pd.DataFrame, report: Any
+    score_records: Sequence[ScorePreference],
+    pairs: Sequence[Equivalence],
+    comparisons: Sequence[ResponsePreference],
+    scores: pd.DataFrame,
+    report: Any,
 ) -> pd.DataFrame:
     rows = []
-    for kind, records in (("score_preference", score_records), ("equivalence", pairs)):
+    kinds: list[tuple[str, Sequence[Any]]] = [
+        ("score_preference", score_records),
+        ("equivalence", pairs),
+        ("response_preference", comparisons),
+    ]
+    for kind, records in kinds:
         table = pd.DataFrame([{"source": record.source, "rater": record.rater} for record in records])
         if not len(table):
             continue
@@ -204,7 +248,7 @@ def _summary(
             ids = (
                 {record.response_id for record in score_records}
                 if kind == "score_preference"
-                else {name for record in pairs for name in (record.response_a, record.response_b)}
+                else {name for record in records for name in (record.response_a, record.response_b)}
             )
             rows.append(
                 {

@@ -3,63 +3,246 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
+from psyalign.foundation.errors import DataError, RunError
+from psyalign.foundation.hashing import hash_file
 from psyalign.foundation.seeds import derive_seed, unit_interval
 from psyalign.foundation.tables import read_table, write_parquet
 from psyalign.pipeline.run import Run
-from psyalign.pipeline.stages.data import read_texts
+from psyalign.pipeline.stages.data import read_scores, read_texts
+from psyalign.pipeline.stages.judgements import (
+    adjust_severity,
+    comparison_table,
+    score_feedback,
+    write_raters,
+)
+from psyalign.pipeline.stages.reward_metrics import Judged, reward_metrics
 from psyalign.pipeline.stages.sft import loss_table
-from psyalign.reward import RewardModel, pair_accuracy, win_counts
-from psyalign.scorer import LoraScorer, Training
+from psyalign.reward import Comparisons, RewardEnsemble, RewardModel, win_counts
+from psyalign.reward.davidson import OUTCOMES
+from psyalign.reward.ensemble import combined, member_rows, member_seed, spread
+from psyalign.reward.structure import quality
+from psyalign.scorer import LoraScorer, LossRow, Training
 
-__all__ = ["matrix", "work"]
+__all__ = ["matrix", "require_frozen", "work"]
+
+# What a stage leaves besides its results.
+NO_RESULT = ("started.json", "done.json", "checkpoint.safetensors")
+SIGNS = {0: 1, 1: 0, 2: -1}  # of `OUTCOMES`: the first is liked, a tie, the second
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What the reward model is trained and tested on.
+
+    Attributes
+    ----------
+    texts : DataFrame
+        The feedback persons' texts.
+    preferences, scores, compared : DataFrame
+        Score preferences and refit scores in force; comparisons of responses.
+    judged : DataFrame
+        Responses with score preferences, N rows.
+    wins : (N, K, K)
+    held_out, compared_out : (N,), (M,) bool
+        Kept for testing: their person (one of their persons) is.
+    """
+
+    texts: pd.DataFrame
+    preferences: pd.DataFrame
+    scores: pd.DataFrame
+    compared: pd.DataFrame
+    judged: pd.DataFrame
+    wins: np.ndarray
+    held_out: np.ndarray
+    compared_out: np.ndarray
 
 
 def work(run: Run, folder: Path) -> Mapping[str, Any]:
     """Train the reward model on part of the feedback persons; test it on the others."""
-    settings, seed = run.study.reward, derive_seed(run.study.study.seed, "reward")
-    feedback = read_texts(run, split="feedback")
+    texts = read_texts(run, split="feedback")
     audit = read_texts(run, split="audit", primary=True)
-    _reference(run, folder, feedback)
-    preferences = read_table(run.path("feedback", "preferences.parquet"))
-    judged = feedback[feedback["response_id"].isin(preferences["response_id"])].reset_index(drop=True)
-    wins = win_counts(preferences, judged["response_id"].tolist(), run.max_scores)
-    held_out = np.array(
-        [unit_interval(seed, "holdout", person) < settings.holdout for person in judged["person"]]
+    _reference(run, folder, texts)
+    warnings = adjust_severity(run, folder) if run.study.reward.adjust_severity else []
+    write_raters(run, folder)
+    material = _material(run, texts)
+    ensemble = _train(run, folder, material)
+    ensemble.save(folder)
+    used = [material.preferences["response_id"], material.scores["response_id"]]
+    used += [material.compared[side] for side in ("response_a", "response_b")]
+    wanted = texts["primary"] | texts["response_id"].isin(pd.concat(used))
+    scored = pd.concat([texts[wanted], audit], ignore_index=True)
+    members = ensemble.member_rewards(scored, label="rewards")
+    _write_matrix(folder / "rewards.parquet", scored["response_id"], combined(members, ensemble.how))
+    if len(members) > 1:
+        _write_matrix(folder / "spread.parquet", scored["response_id"], spread(members))
+    write_parquet(folder / "loss.parquet", loss_table(_mean_history(ensemble)))
+    metrics, bins = reward_metrics(run, _judged(run, folder, material))
+    write_parquet(folder / "metrics.parquet", metrics)
+    write_parquet(folder / "calibration.parquet", bins)
+    results = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in NO_RESULT)
+    hashes = {path.relative_to(folder).as_posix(): hash_file(path) for path in results}
+    return {"fingerprint": ensemble.fingerprint(), "frozen": hashes, "warnings": warnings}
+
+
+def _material(run: Run, texts: pd.DataFrame) -> _Material:
+    settings, seed = run.study.reward, derive_seed(run.study.study.seed, "reward")
+    scores, preferences = score_feedback(run)
+    judged = texts[texts["response_id"].isin(preferences["response_id"])].reset_index(drop=True)
+    if not len(judged):
+        raise DataError(
+            "There is no score preference for the reward model to learn from.",
+            where=f"{run.study.path}, [reward]",
+            mend="Set adjust_severity = true to make preferences of the ratings, or give score preferences.",
+        )
+    persons = texts.set_index("response_id")["person"]
+    kept = {name: unit_interval(seed, "holdout", name) < settings.holdout for name in persons.unique()}
+    out = persons.map(kept).astype(bool)
+    compared = comparison_table(run)
+    first, second = (out.loc[compared[side]].to_numpy(bool) for side in ("response_a", "response_b"))
+    return _Material(
+        texts=texts,
+        preferences=preferences,
+        scores=scores,
+        compared=compared,
+        judged=judged,
+        wins=win_counts(preferences, judged["response_id"].tolist(), run.max_scores),
+        held_out=out.loc[judged["response_id"]].to_numpy(bool),
+        compared_out=first | second,
     )
-    training = Training(settings.epochs, settings.batch_size, settings.learning_rate, seed)
-    model = RewardModel(LoraScorer.load(run.path("sft"), run.bank.items), training)
-    model.fit(
-        judged[~held_out].reset_index(drop=True),
-        wins[~held_out],
-        checkpoint=folder / "checkpoint.safetensors",
+
+
+def require_frozen(run: Run) -> None:
+    """Assert that the reward model and what was computed with it are what the stage left.
+
+    Called before and after the policy learns: rewards that move with the policy would be no reward.
+
+    Raises
+    ------
+    RunError
+        A file is gone or its hash is another.
+    """
+    for name, known in run.facts("reward")["frozen"].items():
+        path = run.path("reward", name)
+        if not path.is_file() or hash_file(path) != known:
+            raise RunError(
+                "The frozen reward model is not the one that the run trained.",
+                where=str(path),
+                mend="Run again with --fresh.",
+            )
+
+
+def _train(run: Run, folder: Path, material: _Material) -> RewardEnsemble:
+    """Train one model, or several on bootstrap samples of the responses."""
+    settings, seed = run.study.reward, derive_seed(run.study.study.seed, "reward")
+    start, comparisons = _start(run, folder), _comparisons(run, material)
+    judged, wins = material.judged[~material.held_out], material.wins[~material.held_out]
+    members = []
+    for at in range(settings.ensemble):
+        training = Training(
+            settings.epochs, settings.batch_size, settings.learning_rate, member_seed(seed, at)
+        )
+        model = RewardModel(LoraScorer.load(start, run.bank.items), training, structure=settings.structure)
+        rows = member_rows(len(judged), seed, at)
+        model.fit(
+            judged.iloc[rows].reset_index(drop=True),
+            wins[rows],
+            comparisons=comparisons.take(member_rows(len(comparisons.outcomes), seed, at))
+            if comparisons is not None
+            else None,
+            # a run goes on with one checkpoint a stage: after a kill the other members start anew
+            checkpoint=folder / "checkpoint.safetensors" if at == 0 else None,
+        )
+        members.append(model)
+    return RewardEnsemble(members, settings.ensemble_reward)
+
+
+def _start(run: Run, folder: Path) -> Path:
+    """The scorer that reward models start as: the reference, or another base fine-tuned in the same way."""
+    if not run.study.reward.base:
+        return run.path("sft")
+    settings, seed = run.study.scorer, derive_seed(run.study.study.seed, "reward base")
+    scores = read_scores(run, "operational", "train")
+    texts = read_texts(run, split="train", primary=True)[["response_id", "response"]]
+    frame = scores.merge(texts, on="response_id", validate="one_to_one")
+    scorer = LoraScorer(
+        run.bank.items,
+        run.study.reward.base,
+        rank=settings.lora.rank,
+        alpha=settings.lora.alpha,
+        dropout=settings.dropout,
+        max_tokens=settings.max_tokens,
+        precision=settings.precision,
+        training=Training(
+            settings.epochs,
+            settings.batch_size,
+            settings.learning_rate,
+            seed,
+            warmup=settings.warmup,
+            weight_decay=settings.weight_decay,
+        ),
+        random_state=seed,
+        folder=run.study.folder,
     )
-    model.save(folder)
-    ids = [
-        read_table(run.path("feedback", f"{name}.parquet"))["response_id"]
-        for name in ("preferences", "scores")
+    scorer.fit(frame, frame["score"].to_numpy(), label="reward base").save(folder / "start")
+    return folder / "start"
+
+
+def _comparisons(run: Run, material: _Material) -> Comparisons | None:
+    """Comparisons of responses to learn from; None without any, or where the study gives them no weight."""
+    compared, weight = material.compared[~material.compared_out], run.study.reward.response_weight
+    if not len(compared) or not weight:
+        return None
+    texts = material.texts.set_index("response_id")[["item", "response"]]
+    first, second = (
+        texts.loc[compared[side]].reset_index(drop=True) for side in ("response_a", "response_b")
+    )
+    return Comparisons(first, second, compared["preferred"].map(OUTCOMES).to_numpy(int), weight)
+
+
+def _judged(run: Run, folder: Path, material: _Material) -> Judged:
+    """What the metrics are computed of."""
+    ids = material.judged["response_id"]
+    rewards, reference = folder / "rewards.parquet", folder / "reference.parquet"
+    return Judged(
+        responses=material.judged,
+        preferences=material.preferences,
+        wins=material.wins,
+        held_out=material.held_out,
+        rewards=matrix(rewards, ids),
+        reference=matrix(reference, ids),
+        liked=material.compared["preferred"].map(OUTCOMES).map(SIGNS).to_numpy(int),
+        apart=_apart(run, rewards, material.compared),
+        apart_of_reference=_apart(run, reference, material.compared),
+        compared_held_out=material.compared_out,
+    )
+
+
+def _apart(run: Run, path: Path, compared: pd.DataFrame) -> np.ndarray:
+    """Difference in quality of compared responses, by a kept matrix."""
+    points = {name: len(item.scores) for name, item in run.bank.items.items()}
+    number = torch.tensor(compared["item"].map(points).to_numpy(int))
+    present = torch.arange(run.max_scores)[None, :] < number[:, None]
+    first, second = (
+        quality(torch.tensor(matrix(path, compared[side])), present) for side in ("response_a", "response_b")
+    )
+    return np.asarray((first - second).numpy())
+
+
+def _mean_history(ensemble: RewardEnsemble) -> list[LossRow]:
+    """Losses of the members' equally many updates, averaged."""
+    histories = [member.history_ for member in ensemble.members]
+    return [
+        LossRow(rows[0].step, rows[0].epoch, float(np.mean([row.loss for row in rows])))
+        for rows in zip(*histories, strict=True)
     ]
-    wanted = feedback["primary"] | feedback["response_id"].isin(pd.concat(ids))
-    scored = pd.concat([feedback[wanted], audit], ignore_index=True)
-    rewards = model.rewards(scored, label="rewards")
-    _write_matrix(folder / "rewards.parquet", scored["response_id"], rewards)
-    write_parquet(folder / "loss.parquet", loss_table(model.history_))
-    own = pd.DataFrame(rewards, index=scored["response_id"]).loc[judged["response_id"]].to_numpy()
-    baseline = matrix(folder / "reference.parquet", judged["response_id"])
-    metrics = {
-        "n_train": int(wins[~held_out].sum()),
-        "n_holdout": int(wins[held_out].sum()),
-        "train_accuracy": pair_accuracy(own[~held_out], wins[~held_out]),
-        "holdout_accuracy": pair_accuracy(own[held_out], wins[held_out]),
-        "holdout_accuracy_of_reference_scorer": pair_accuracy(baseline[held_out], wins[held_out]),
-    }
-    write_parquet(folder / "metrics.parquet", pd.DataFrame(metrics.items(), columns=["metric", "value"]))
-    return {"fingerprint": model.fingerprint()}
 
 
 def _reference(run: Run, folder: Path, feedback: pd.DataFrame) -> None:

@@ -12,6 +12,7 @@ from psyalign.pipeline.stages.audit import Audit
 from psyalign.pipeline.stages.data import read_persons, read_texts
 from psyalign.pipeline.stages.reward import matrix
 from psyalign.pipeline.stages.scores import adapter_folder
+from psyalign.study.rules import ALIGN_OPTIONS
 
 __all__ = ["summary_tables"]
 
@@ -27,6 +28,8 @@ ARMS = {
     ),
     "dpo": ("DPO", "Direct preference optimisation on the score preferences, KL to the baseline."),
     "ppo": ("PPO", "All-action PPO against the reward model, KL to the baseline."),
+    "distill": ("Distilled", "Baseline, trained towards the optimum that the reward model and the KL give."),
+    "closed_form": ("Closed form", "That optimum itself, from baseline and reward model; no training."),
     "equivalence": ("Equivalence", "Anchored equivalence judgements only; no score feedback."),
     "dpo+equivalence": ("DPO + equivalence", "DPO with the anchored equivalence term."),
     "ppo+equivalence": ("PPO + equivalence", "PPO with the anchored equivalence term."),
@@ -42,6 +45,7 @@ def summary_tables(run: Run, audit: Audit) -> dict[str, pd.DataFrame]:
         "split": _split(run),
         "feedback": read_table(run.path("feedback", "summary.parquet")),
         "reward": read_table(run.path("reward", "metrics.parquet")),
+        "raters": read_table(run.path("reward", "raters.parquet")),
         "training": _training(run),
         "distributions": _distributions(run, audit),
     }
@@ -61,7 +65,7 @@ def _arms(run: Run, audit: Audit) -> pd.DataFrame:
     sft, rows = run.facts("sft"), []
     for arm, scores in audit.arms.items():
         log_probs = _log_probs(scores, k)
-        label, what = ARMS[arm]
+        label, what = _described(run, arm)
         aligned = arm not in ("baseline", "ceiling")
         rows.append(
             {
@@ -82,6 +86,20 @@ def _arms(run: Run, audit: Audit) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _described(run: Run, arm: str) -> tuple[str, str]:
+    """Label of the arm and what it is, with all that the study sets for it that is not the usual."""
+    settings, family = run.study.align, arm.split("+", maxsplit=1)[0]
+    label, what = ARMS[arm]
+    if settings.ppo_actions == "sampled":
+        what = what.replace("All-action PPO", "PPO on drawn score points")
+    changed = [
+        f"{name} = {getattr(settings, name)}"
+        for name, (default, readers) in ALIGN_OPTIONS.items()
+        if family in readers and getattr(settings, name) != default
+    ]
+    return label, f"{what} Set in the study: {', '.join(changed)}." if changed else what
+
+
 def _trained_on(run: Run, arm: str) -> str:
     facts = run.facts("feedback")
     if arm in ("baseline", "ceiling"):
@@ -96,7 +114,9 @@ def _trained_on(run: Run, arm: str) -> str:
 
 
 def _records(feedback: dict[str, int], arm: str) -> int:
-    scores = {"refit": feedback["scores"], "dpo": feedback["preferences"], "ppo": feedback["preferences"]}
+    scores = {"refit": feedback["scores"]} | dict.fromkeys(
+        ("dpo", "ppo", "distill", "closed_form"), feedback["preferences"]
+    )
     total = scores.get(arm.split("+", maxsplit=1)[0], 0)
     return total + (feedback["pairs"] if arm.endswith("equivalence") else 0)
 

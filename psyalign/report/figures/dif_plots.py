@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -13,8 +12,6 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from psyalign import __version__
 from psyalign.dif.counts.points import ItemCounts
@@ -28,6 +25,7 @@ from psyalign.report.figures.response_curves import response_curves
 from psyalign.report.figures.style import clean
 from psyalign.report.figures.thresholds import threshold_effects
 from psyalign.report.numerals import bounded, percent
+from psyalign.report.page import fill
 
 __all__ = ["DifPlots", "write_dif_plots"]
 
@@ -220,18 +218,12 @@ def _file_names(items: Sequence[str]) -> dict[str, str]:
 
 
 def _page(plots: DifPlots, sections: Sequence[Section]) -> str:
-    environment = Environment(
-        loader=PackageLoader("psyalign.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+    return fill(
+        "plots.html.jinja",
+        title=clean(plots.title),
+        origin=plots.origin,
+        reference=plots.groups[0],
+        focal=plots.focal,
+        sections=sections,
+        version=__version__,
     )
-    # Drawings are XML that ElementTree wrote: what came from data is escaped in them already.
-    environment.filters["drawing"] = Markup
-    style = (files("psyalign.report") / "style.css").read_text(encoding="utf-8")
-    return environment.get_template("plots.html.jinja").render(
-        title=clean(plots.title), origin=plots.origin, reference=plots.groups[0], focal=plots.focal,
-        sections=sections, style=Markup(style), version=__version__,
-    )  # fmt: skip

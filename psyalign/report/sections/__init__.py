@@ -10,6 +10,7 @@ from psyalign.report.content import Block, Figure, FigureRow, Section, Table
 from psyalign.report.facts import origin_tag
 from psyalign.report.load import RunTables
 from psyalign.report.sections.agreement import agreement_section
+from psyalign.report.sections.alignment import alignment_section
 from psyalign.report.sections.arms import arms_section
 from psyalign.report.sections.dif import dif_section
 from psyalign.report.sections.distributions import distributions_section
@@ -30,6 +31,7 @@ SECTIONS: tuple[Callable[[RunTables], Section | None], ...] = (
     dif_section,
     wording_section,
     arms_section,
+    alignment_section,
     distributions_section,
     items_section,
     training_section,

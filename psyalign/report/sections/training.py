@@ -12,13 +12,16 @@ __all__ = ["training_section"]
 
 # A curve is drawn through at most this many means: more is noise for the eye and weight for the page.
 CURVE_POINTS = 40
-SHARES = ("accuracy", "share", "rate", "auc")
+SHARES = ("accuracy", "agreement", "share", "rate", "auc", "ece")
+COUNTS = "n_"  # how metrics that count start
 
 
 def training_section(tables: RunTables) -> Section:
     """Feedback records, reward model, losses."""
     blocks: list[Block] = [_feedback(tables)]
     blocks.append(_reward(tables) if len(tables.reward) else Paragraph("This run has no reward model."))
+    if len(tables.raters) > 1:
+        blocks.append(_raters(tables))
     curves = _curves(tables)
     if curves:
         title = "Loss of every training by step"
@@ -54,7 +57,7 @@ def _reward(tables: RunTables) -> Table:
     rows = []
     for row in tables.reward.to_dict("records"):
         metric, value = str(row["metric"]), finite(row["value"])
-        if any(word in metric for word in SHARES):
+        if any(word in metric for word in SHARES) and not metric.startswith(COUNTS):
             shown = bounded(value, 3)
         else:
             shown = count(value) if value is not None and value == round(value) else real(value, 3)
@@ -67,6 +70,37 @@ def _reward(tables: RunTables) -> Table:
         "is guessing. Holdout: responses that it was not trained on.",
         source="reward.csv",
     )
+
+
+def _raters(tables: RunTables) -> Table:
+    """Who judged how: only with two raters or more can a rater be compared with the others."""
+    leanings = [str(name) for name in tables.raters.columns if str(name).startswith("drf[")]
+    rows = tuple(
+        (str(row["rater"]), count(row["ratings"]), count(row["score_preferences"]),
+         count(row["response_preferences"]), _with_error(row["severity"], row["severity_se"]),
+         real(row["discrimination"]), real(row["pair_discrimination"]), bounded(row["agreement"]),
+         *(real(row[name], signed=True) for name in leanings))
+        for row in tables.raters.to_dict("records")
+    )  # fmt: skip
+    return Table(
+        "The raters of the feedback.",
+        column(
+            *("Rater", "Ratings", "Score preferences", "Response preferences", "Severity (SE)"),
+            *("Discrimination", "Discrimination, pairs", "Agreement"),
+            *(f"Harder on focal: {name[4:-1]}" for name in leanings),
+        ),
+        rows,
+        note="Severity: in logits, relative to the mean of the raters. Discrimination: how sharply a rater "
+        "tells score points, or responses, apart; 1 is typical, near 0 careless. Agreement: with what most "
+        "of the other raters said on the same question. Harder on focal: severity with the focal group "
+        "minus severity with the reference group, in logits, relative to the other raters; what all raters "
+        "share does not show.",
+        source="raters.csv",
+    )
+
+
+def _with_error(value: object, error: object) -> str:
+    return f"{real(value, signed=True)} ({real(error)})" if finite(value) is not None else MISSING
 
 
 def _curves(tables: RunTables) -> dict[str, list[tuple[float, float]]]:

@@ -1,0 +1,158 @@
+"""What raters said about the feedback persons' responses, as the models of reward and raters read it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from psyalign.feedback import ResponsePreference, limit_records
+from psyalign.feedback.records import ScorePreference
+from psyalign.foundation.errors import DataError
+from psyalign.foundation.seeds import derive_seed
+from psyalign.foundation.tables import read_table, write_parquet
+from psyalign.pipeline.run import Run
+from psyalign.pipeline.stages.data import group_of, read_persons, read_texts
+from psyalign.pipeline.stages.feedback import direct_ratings, response_preferences
+from psyalign.reward import RATING, adjusted_scores, fit_raters, rater_groups, rater_table
+
+__all__ = [
+    "adjust_severity",
+    "comparison_table",
+    "rater_judgements",
+    "score_feedback",
+    "sides_of_responses",
+    "write_raters",
+]
+
+COMPARISON = ("item", "response_a", "response_b", "preferred", "rater")
+ADJUSTED = "severity-adjusted"
+
+
+def score_feedback(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The refit scores and the score preferences that every arm learns from.
+
+    Returns
+    -------
+    tuple of DataFrame
+        Scores (response_id, item, score) and preferences (see `psyalign.feedback.preference_table`): the
+        stage "feedback"'s, or with [reward] adjust_severity those that the stage "reward" made of them.
+    """
+    stage = "reward" if run.study.reward.adjust_severity else "feedback"
+    return read_table(run.path(stage, "scores.parquet")), read_table(run.path(stage, "preferences.parquet"))
+
+
+def n_scores(run: Run) -> dict[str, int]:
+    """K of each item."""
+    return {name: len(item.scores) for name, item in run.bank.items.items()}
+
+
+def rater_judgements(run: Run) -> pd.DataFrame:
+    """Judgements of single responses: item, response_id, rater, chosen, rejected (−1 of a rating).
+
+    Preferences that were made of a score are not judgements of their own: they are left out where the
+    ratings behind them are there.
+    """
+    ratings = direct_ratings(run).rename(columns={"score": "chosen"}).assign(rejected=RATING)
+    preferences = read_table(run.path("feedback", "preferences.parquet"))
+    preferences = preferences.rename(columns={"preferred": "chosen"})
+    if run.study.feedback.source == "panel" and len(ratings):
+        preferences = preferences.iloc[:0]
+    columns = ["item", "response_id", "rater", "chosen", "rejected"]
+    both = pd.concat([ratings[columns], preferences[columns]], ignore_index=True)
+    return both.astype({"chosen": "int64", "rejected": "int64"})
+
+
+def comparison_table(run: Run) -> pd.DataFrame:
+    """Comparisons of responses: item, response_a, response_b, preferred ("a", "b", "tie"), rater."""
+    records: list[ResponsePreference] = response_preferences(run)
+    return pd.DataFrame([asdict(record) for record in records], columns=list(COMPARISON)).astype("str")
+
+
+def adjust_severity(run: Run, folder: Path) -> list[str]:
+    """Write the scores and preferences that ratings by raters of mean severity would have given.
+
+    Rated responses get the adjusted score. Preferences that were made of scores are made anew of
+    the adjusted ones; rated responses without a preference of their own get the adjacent pairs of theirs.
+
+    Returns
+    -------
+    list of str
+        Warnings.
+
+    Raises
+    ------
+    DataError
+        The feedback has direct ratings by fewer than two raters.
+    """
+    settings, points = run.study.feedback, n_scores(run)
+    said = rater_judgements(run)
+    rated = said[said["rejected"] == RATING]
+    if rated["rater"].nunique() < 2:
+        raise DataError(
+            "Severity can only be told from direct ratings by two raters or more.",
+            where=f"{run.study.path}, [reward] adjust_severity",
+            mend="Drop adjust_severity, or give several raters' ratings of the feedback persons.",
+        )
+    found = fit_raters(rated, points)
+    adjusted = adjusted_scores(found, points)
+    scores = read_table(run.path("feedback", "scores.parquet"))
+    preferences = read_table(run.path("feedback", "preferences.parquet"))
+    if settings.source == "panel":
+        adjusted = adjusted[adjusted["response_id"].isin(scores["response_id"])]
+        preferences = preferences.iloc[:0]
+    made = adjacent_preferences(adjusted[~adjusted["response_id"].isin(preferences["response_id"])], points)
+    kept = limit_records(made, settings.max_responses, derive_seed(run.study.study.seed, "feedback"))
+    own = pd.DataFrame([asdict(record) for record in kept], columns=list(preferences.columns))
+    rest = scores[~scores["response_id"].isin(adjusted["response_id"])]
+    columns = list(scores.columns)
+    write_parquet(folder / "scores.parquet", pd.concat([adjusted[columns], rest], ignore_index=True))
+    write_parquet(folder / "preferences.parquet", pd.concat([preferences, own.astype(preferences.dtypes)]))
+    if found.subsets == 1:
+        return []
+    return [
+        f"Raters fall into {found.subsets} sets that share no response; their severities are comparable "
+        "only if the sets' responses are equally good on average."
+    ]
+
+
+def adjacent_preferences(scores: pd.DataFrame, points: dict[str, int]) -> list[ScorePreference]:
+    """All adjacent pairs of score points, the one nearer to the score preferred."""
+    return [
+        ScorePreference(
+            item, response, *((low, low + 1) if score <= low else (low + 1, low)), ADJUSTED, ADJUSTED
+        )
+        for response, item, score in scores[["response_id", "item", "score"]].itertuples(index=False)
+        for low in range(points[item] - 1)
+    ]
+
+
+def sides_of_responses(run: Run) -> dict[str, dict[str, float]]:
+    """Attribute of [groups] → feedback response → 0.5 focal, −0.5 reference; others are left out."""
+    texts, persons = read_texts(run, split="feedback"), read_persons(run)
+    sides = {}
+    for attribute in run.study.groups:
+        value = texts["person"].map(group_of(run, attribute, persons)).map({"focal": 0.5, "reference": -0.5})
+        known = value.notna()
+        sides[attribute] = dict(zip(texts.loc[known, "response_id"], value[known].astype(float), strict=True))
+    return sides
+
+
+def write_raters(run: Run, folder: Path) -> None:
+    """raters.parquet: one row a rater; with two raters or more rater_groups.parquet, their leanings.
+
+    The leaning (differential rater functioning) of each attribute stands in raters.parquet as well.
+    """
+    judgements, comparisons, points = rater_judgements(run), comparison_table(run), n_scores(run)
+    table = rater_table(judgements, comparisons, points)
+    groups = rater_groups(judgements, comparisons, points, sides_of_responses(run))
+    for attribute in run.study.groups:
+        # from scores, or else from pairs: "scores" sorts after "pairs"
+        own = groups[groups["grouping"] == attribute].sort_values("judgements")
+        own = own.drop_duplicates("rater", keep="last").set_index("rater")
+        for name, column in (("drf", "effect"), ("drf_z", "z")):
+            table[f"{name}[{attribute}]"] = table["rater"].map(own[column]).astype(float)
+    write_parquet(folder / "raters.parquet", table)
+    if len(groups):
+        write_parquet(folder / "rater_groups.parquet", groups)

@@ -1,0 +1,96 @@
+"""Options of [align]: defaults, and what contradicts itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from psyalign.foundation.errors import StudyError
+from psyalign.study import Align, Study, load_study, plan
+from psyalign.study.rules import ALIGN_OPTIONS
+
+HEAD = """
+[study]
+name = "options"
+seed = 1
+[items]
+bank = "workplace-sjt"
+[data]
+source = "simulate"
+[groups.variety]
+reference = "standard"
+focal = "everyday"
+[align]
+"""
+
+
+def read(tmp_path: Path, lines: str) -> Study:
+    (tmp_path / "study.toml").write_text(HEAD + lines + "\n", encoding="utf-8")
+    return load_study(tmp_path)
+
+
+def test_new_options_are_off_and_new_arms_are_asked_for_by_name(tmp_path: Path) -> None:
+    settings = Align()
+    assert not {"distill", "closed_form"} & set(settings.arms)
+    assert all(getattr(settings, key) == default for key, (default, _) in ALIGN_OPTIONS.items())
+    arms = 'arms = ["baseline", "ppo", "distill", "closed_form"]'
+    study = read(tmp_path, arms)
+    assert study.report.primary_arm == "closed_form", "the last aligned arm"
+    rows = {row.stage: row for row in plan(study)}
+    assert "optimum" in rows["align/distill"].what
+    assert "two models" in rows["align/closed_form"].cost_note
+
+
+# lines of [align] · part of the message · key · part of the mend
+WRONG = [
+    ('arms = ["baseline", "dpo"]\ndpo = "ipo"\nlabel_noise = 0.1', 'dpo is "ipo"', "label_noise", "robust"),
+    ('arms = ["baseline", "dpo"]\ndpo = "robust"', "needs label_noise", "label_noise", "label_noise = 0.1"),
+    ('arms = ["baseline", "dpo"]\nlabel_noise = 0.5', "less than 0.5", "label_noise", ""),
+    ('arms = ["baseline", "dpo"]\ndpo = "hinge"', "must be one of sigmoid", "dpo", ""),
+    ('arms = ["baseline", "ppo"]\ndpo = "ipo"', "no arm is 'dpo'", "dpo", "Drop 'dpo'"),
+    ('arms = ["baseline", "dpo"]\nentropy = 0.1', "no arm is 'ppo'", "entropy", ""),
+    ('arms = ["baseline", "refit"]\nkl_budget = 0.1', "'dpo' or 'ppo' or 'distill'", "kl_budget", ""),
+    ('arms = ["baseline", "distill"]\nsft_anchor = 0.1', "no arm is 'dpo' or 'ppo'", "sft_anchor", ""),
+    ('arms = ["baseline", "ppo"]\nkl = "adaptive"', "needs kl_target", "kl_target", "kl_target = 0.05"),
+    ('arms = ["baseline", "ppo"]\nkl_target = 0.1', 'kl is "fixed"', "kl_target", "adaptive"),
+    (
+        'arms = ["baseline", "ppo"]\nkl = "adaptive"\nkl_target = 0.1\nkl_budget = 0.1',
+        "before kl_target (0.1)",
+        "kl_budget",
+        "Raise",
+    ),
+    ('arms = ["baseline", "ppo"]\nsft_anchor = -1', "at least 0", "sft_anchor", ""),
+    ('arms = ["baseline", "ppo"]\nppo_actions = "one"', "must be one of all", "ppo_actions", ""),
+]
+
+
+@pytest.mark.parametrize(("lines", "message", "key", "mend"), WRONG, ids=[row[1] for row in WRONG])
+def test_options_that_contradict_themselves(
+    tmp_path: Path, lines: str, message: str, key: str, mend: str
+) -> None:
+    with pytest.raises(StudyError) as caught:
+        read(tmp_path, lines)
+    assert message in caught.value.message
+    assert f"[align] {key}" in str(caught.value.where)
+    assert mend in str(caught.value.mend)
+    assert caught.value.exit_code == 2
+
+
+def test_options_that_go_together(tmp_path: Path) -> None:
+    lines = """arms = ["baseline", "dpo+equivalence", "ppo", "distill"]
+dpo = "conservative"
+label_noise = 0.1
+kl = "adaptive"
+kl_target = 0.05
+kl_budget = 0.4
+entropy = 0.01
+ppo_actions = "sampled"
+sft_anchor = 0.2
+group_robust = 0.05
+[feedback]
+equivalence = "matched_answers"
+"""
+    settings = read(tmp_path, lines).align
+    assert (settings.kl_target, settings.kl_budget, settings.ppo_actions) == (0.05, 0.4, "sampled")
+    assert all(getattr(settings, key) != default for key, (default, _) in ALIGN_OPTIONS.items())
