@@ -34,9 +34,9 @@ Scores follow the graded response model. 20 items scored 0 to 4 are drawn once b
 `psyalign.dif.simulation.graded.default_items(20, 5, seed=1)`: slopes log-normal around 1.3, thresholds
 spread around 0. The first is the studied item and an ordinary one: slope 1.2, thresholds −1.2, −.4, .4,
 1.2. The reference group's ability is N(0, 1), the focal group's N(−impact, 1). "b + .25" raises all
-thresholds of the studied item for the focal group. "Loading halved" leaves the item's curves where they are at average
-ability and halves how much ability counts; "noise doubled" halves the discrimination around the same
-thresholds.
+thresholds of the studied item for the focal group. "Loading halved" leaves the item's curves where they
+are at average ability and halves how much ability counts; "noise doubled" halves the discrimination
+around the same thresholds.
 
 Persons are matched on the total of all items, the studied one included, each total a stratum; POLYSIB is
 matched on the rest score, as it is defined. Tests are two-sided at .05, with {replications} replications a
