@@ -56,7 +56,7 @@ BLOCK = 500
 POPULATION = 1e8
 # The studied item is an ordinary one; the others are drawn once by `default_items`.
 N_ITEMS, SLOPE = 20, 1.2
-THRESHOLDS = {5: (-1.2, -0.4, 0.4, 1.2), 2: (0.0,)}
+THRESHOLDS = {5: (-1.35, -0.55, 0.25, 1.05), 2: (0.0,)}
 
 
 @dataclass(frozen=True)
