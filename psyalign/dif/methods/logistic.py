@@ -64,7 +64,8 @@ def logistic(
     -----
     difR 5.1 takes exp(-deviance / 2), which underflows to 0 where the null deviance exceeds
     some 1,490: what it prints as Nagelkerke's change is Cox and Snell's there. Here each is
-    what its name says.
+    what its name says. Standard errors and Wald statistics here are those at the maximum; R's
+    `glm`, and so difR, takes the covariance of the step before, and differs by up to 2e-4.
 
     References
     ----------

@@ -76,7 +76,8 @@ def ordinal(
     df are G - 1 a step for G groups. Under impact the non-uniform test rejects too often
     (METHODS.md: .16 at 1 SD and 1,000 a group). Wald statistics use the observed
     information. R^2: Nagelkerke's divides Cox and Snell's by the most that it can be;
-    McFadden's is 1 - loglik/loglik of thresholds alone.
+    McFadden's is 1 - loglik/loglik of thresholds alone. Estimates are those of R's
+    `ordinal::clm`; VGAM, and so difNLR, stops iterating up to 4e-6 away.
 
     References
     ----------
