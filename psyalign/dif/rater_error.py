@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from psyalign.dif.counts.cells import GROUPS, LARGEST, MIN_GROUP, Array
+from psyalign.dif.counts.cells import GROUPS, MIN_GROUP, Array
+from psyalign.dif.counts.checks import LARGEST
 from psyalign.dif.rater_kernel import METHODS, ErrorBy, ReliabilityOf, rater_error_kernel
 from psyalign.dif.whole.intervals import check_level
 from psyalign.foundation.errors import DataError, UsageError

@@ -10,6 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from psyalign.dif.counts.checks import (
+    LARGEST,
+    check_groups,
+    check_levels,
+    check_once,
+    numbers,
+    refuse_twice,
+)
 from psyalign.dif.counts.points import ItemCounts, points_of
 from psyalign.foundation.errors import DataError, UsageError
 from psyalign.foundation.tables import require_columns
@@ -17,14 +25,12 @@ from psyalign.foundation.tables import require_columns
 __all__ = [
     "FOCAL",
     "GROUPS",
-    "LARGEST",
     "MIN_GROUP",
     "REFERENCE",
     "Array",
     "Cells",
     "ItemCells",
     "cells",
-    "check_groups",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -34,8 +40,6 @@ FOCAL = "focal"
 GROUPS = (REFERENCE, FOCAL)
 # With fewer persons than this in a group nothing is computed: a z of three persons is noise.
 MIN_GROUP = 4
-# No score is larger, and fourth powers of larger ones overflow: it is a program's code for missing.
-LARGEST = 1e50
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ class Cells:
         require_columns(table, ["item", "stratum", "group", "score", "count"], "cells")
         check_groups(groups)
         code = pd.Categorical(table["group"], categories=list(groups)).codes.astype(np.int64)
-        _check_levels(table["group"], groups)
+        check_levels(table["group"], groups)
         values = _finite(table[["stratum", "score", "count"]])
         item_names = table["item"].astype("str")
         names = list(items) or list(pd.unique(item_names))
@@ -198,7 +202,9 @@ def cells(
     check_groups(groups)
     rows = _checked_scores(scores)
     items = list(pd.unique(rows["item"]))
-    rows["group"] = rows["person"].map(_checked_group(group, groups))
+    check_once(group, "group")
+    check_levels(group.dropna(), groups)
+    rows["group"] = rows["person"].map(group)
     rows = _with_stratum(rows, stratum)
     usable = rows[["score", "group", "stratum"]].notna().all(axis=1)
     left_out = (~usable).groupby(rows["item"], sort=False).sum().astype(int)
@@ -215,29 +221,12 @@ def _checked_scores(scores: pd.DataFrame) -> pd.DataFrame:
     if scores.empty:
         raise DataError("There are no scores.", where="scores")
     rows = scores[["person", "item", "score"]].copy()
-    if not pd.api.types.is_numeric_dtype(rows["score"]):
-        raise DataError("Scores must be numbers.", where="scores, column 'score'")
-    rows["score"] = rows["score"].astype(float)
-    if (rows["score"].abs() > LARGEST).any():
-        raise DataError("A score is infinite or above 1e50.", where="scores, column 'score'")
+    rows["score"] = numbers(rows["score"], "scores, column 'score'")
     if rows["item"].isna().any():
         raise DataError("An item has no name.", where="scores, column 'item'")
     rows["item"] = rows["item"].astype("str")
-    twice = rows.duplicated(["person", "item"])
-    if twice.any():
-        first = rows[twice].iloc[0]
-        raise DataError(
-            f"{int(twice.sum())} scores are there twice for the same person and item.",
-            where=f"scores, person '{first['person']}', item '{first['item']}'",
-            mend="Keep one score for each person and item.",
-        )
+    refuse_twice(rows.duplicated(["person", "item"]).to_numpy(), rows)
     return rows
-
-
-def check_groups(groups: Sequence[str]) -> None:
-    """Raise a UsageError unless there are two groups or more, each named once."""
-    if len(groups) < 2 or len(set(groups)) < len(groups):
-        raise UsageError("There must be two groups or more, each named once.", where="groups")
 
 
 def _finite(columns: pd.DataFrame) -> Array:
@@ -251,24 +240,6 @@ def _finite(columns: pd.DataFrame) -> Array:
     return values
 
 
-def _checked_group(group: pd.Series, groups: tuple[str, ...]) -> pd.Series:
-    if group.index.has_duplicates:
-        raise DataError("A person is there twice.", where="group")
-    _check_levels(group.dropna(), groups)
-    return group
-
-
-def _check_levels(values: pd.Series, groups: tuple[str, ...]) -> None:
-    strange = set(values.unique()) - set(groups)
-    if strange:
-        known = " and ".join(f"'{name}'" for name in groups)
-        raise DataError(
-            f"Groups are called {known}, not '{min(map(str, strange))}'.",
-            where="group",
-            mend="Map the attribute's levels to these words; leave others missing.",
-        )
-
-
 def _with_stratum(rows: pd.DataFrame, stratum: pd.Series | pd.DataFrame) -> pd.DataFrame:
     if isinstance(stratum, pd.DataFrame):
         require_columns(stratum, ["person", "item", "stratum"], "stratum")
@@ -276,6 +247,5 @@ def _with_stratum(rows: pd.DataFrame, stratum: pd.Series | pd.DataFrame) -> pd.D
             raise DataError("A person and item is there twice.", where="stratum")
         named = stratum[["person", "item", "stratum"]].astype({"item": "str"})
         return rows.merge(named, on=["person", "item"], how="left")
-    if stratum.index.has_duplicates:
-        raise DataError("A person is there twice.", where="stratum")
+    check_once(stratum, "stratum")
     return rows.assign(stratum=rows["person"].map(stratum))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from psyalign.dif.counts.cells import GROUPS, MIN_GROUP, Array, Cells, ItemCells, check_groups
+from psyalign.dif.counts.cells import GROUPS, MIN_GROUP, Array, Cells, ItemCells
+from psyalign.dif.counts.checks import check_groups
 from psyalign.dif.counts.matrix import anchors_of
 from psyalign.dif.counts.narrow import Columns, arrays, ask, read_rows
 from psyalign.dif.matching.spec import MatchSpec

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from psyalign.dif.counts.cells import GROUPS, LARGEST, MIN_GROUP, Array, Cells, ItemCells, check_groups
+from psyalign.dif.counts.cells import GROUPS, MIN_GROUP, Array, Cells, ItemCells
+from psyalign.dif.counts.checks import check_groups, check_levels, check_once, numbers, refuse_twice
 from psyalign.dif.matching.spec import MatchSpec
 from psyalign.dif.matching.strata import prorate, stratify
 from psyalign.foundation.errors import DataError, UsageError
@@ -93,13 +94,13 @@ class ScoreMatrix:
         require_columns(scores, ["person", "item", "score"], "scores")
         if scores.empty:
             raise DataError("There are no scores.", where="scores")
-        score = _numbers(scores["score"], "scores, column 'score'")
+        score = numbers(scores["score"], "scores, column 'score'")
         row, persons = pd.factorize(scores["person"])
         column, items = pd.factorize(scores["item"])
         if min(row.min(), column.min()) < 0:
             raise DataError("A person or an item has no name.", where="scores")
         place = row * len(items) + column
-        _refuse_twice(place, scores)
+        refuse_twice(pd.Index(place).duplicated(), scores)
         values = np.full(len(persons) * len(items), np.nan)
         values[place] = score
         return cls._of(
@@ -131,7 +132,7 @@ class ScoreMatrix:
                 raise DataError(
                     f"The {what} '{name}' is there twice.", where="scores", mend=f"Keep one of each {what}."
                 )
-        columns = [_numbers(scores[name], f"scores, column '{name}'") for name in scores.columns]
+        columns = [numbers(scores[name], f"scores, column '{name}'") for name in scores.columns]
         items = tuple(map(str, scores.columns))
         return cls._of(scores.index, items, np.column_stack(columns), group, external, groups, min_group)
 
@@ -152,8 +153,8 @@ class ScoreMatrix:
             raise DataError("Two items have the same name.", where="scores")
         brought = None
         if external is not None:
-            _refuse_double_persons(external, "external")
-            brought = _numbers(external, "external").reindex(persons).to_numpy()
+            check_once(external, "external")
+            brought = numbers(external, "external").reindex(persons).to_numpy()
         return cls(persons, items, values, _codes(group, groups, persons), groups, brought, min_group)
 
     def strata(self, spec: MatchSpec) -> Array:
@@ -327,38 +328,7 @@ def _floats(coded: _Coded) -> Array:
     return np.where(coded.code >= 0, np.append(coded.levels, np.nan)[coded.code], np.nan)
 
 
-def _numbers(column: pd.Series, where: str) -> pd.Series:
-    if not pd.api.types.is_numeric_dtype(column):
-        raise DataError("Scores must be numbers.", where=where)
-    numbers = column.astype(float)
-    if (numbers.abs() > LARGEST).any():
-        raise DataError("A score is infinite or above 1e50.", where=where)
-    return numbers
-
-
 def _codes(group: pd.Series, groups: tuple[str, ...], persons: pd.Index) -> Numbers:
-    _refuse_double_persons(group, "group")
-    strange = set(group.dropna().unique()) - set(groups)
-    if strange:
-        raise DataError(
-            f"Groups are called {' and '.join(map(repr, groups))}, not '{min(map(str, strange))}'.",
-            where="group",
-            mend="Map the attribute's levels to these words; leave others missing.",
-        )
+    check_once(group, "group")
+    check_levels(group.dropna(), groups)
     return pd.Categorical(group.reindex(persons), categories=list(groups)).codes.astype(np.int64)
-
-
-def _refuse_double_persons(series: pd.Series, where: str) -> None:
-    if series.index.has_duplicates:
-        raise DataError("A person is there twice.", where=where)
-
-
-def _refuse_twice(place: Numbers, scores: pd.DataFrame) -> None:
-    twice = pd.Index(place).duplicated()
-    if twice.any():
-        first = scores[twice].iloc[0]
-        raise DataError(
-            f"{int(twice.sum())} scores are there twice for the same person and item.",
-            where=f"scores, person '{first['person']}', item '{first['item']}'",
-            mend="Keep one score for each person and item.",
-        )

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from psyalign.dif.counts.cells import LARGEST
+from psyalign.dif.counts.checks import LARGEST
 from psyalign.foundation.errors import DataError, UsageError
 from psyalign.foundation.tables import require_columns
 
