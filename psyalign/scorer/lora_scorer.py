@@ -40,7 +40,9 @@ class LoraScorer:
     base : str
         "minilm", "smollm2", a folder, or a Hugging Face id.
     rank, alpha, dropout : int, float, float
-        LoRA (Hu et al., 2022), on all linear layers.
+        LoRA (Hu et al., 2022), on all linear layers of the layers that it adapts.
+    layers : int
+        How many top layers LoRA adapts; 0 is all. Fewer train faster: see `KWayNetwork`.
     max_tokens : int
         Longest prompt; longer responses lose their end.
     precision : {"auto", "float32", "bf16"}
@@ -79,6 +81,7 @@ class LoraScorer:
         rank: int = 8,
         alpha: float = 16.0,
         dropout: float = 0.0,
+        layers: int = 0,
         max_tokens: int = 256,
         precision: str = "auto",
         training: Training | None = None,
@@ -90,6 +93,7 @@ class LoraScorer:
         self.rank = rank
         self.alpha = alpha
         self.dropout = dropout
+        self.layers = layers
         self.max_tokens = max_tokens
         self.precision = precision
         self.training = training
@@ -112,6 +116,7 @@ class LoraScorer:
             dropout=self.dropout,
             compute=choose_compute(self.precision),  # type: ignore[arg-type]
             head_rows=rows,
+            layers=self.layers,
         )
         self.network_.eval()
         return self
@@ -232,6 +237,7 @@ class LoraScorer:
                 "kind": self.base_.kind,
                 "rank": self.rank,
                 "alpha": self.alpha,
+                "layers": self.layers,
                 "max_tokens": self.max_tokens,
                 "precision": self.network_.compute.precision,
                 "items": list(self.items),
@@ -254,6 +260,7 @@ class LoraScorer:
             facts["base"],
             rank=facts["rank"],
             alpha=facts["alpha"],
+            layers=facts.get("layers", 0),  # runs made before there was a choice adapted all
             max_tokens=facts["max_tokens"],
             precision=facts["precision"],
             training=training,

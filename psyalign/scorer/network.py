@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from psyalign.foundation.errors import ModelError
 from psyalign.foundation.files import atomic_path
 from psyalign.scorer.device import Compute
 from psyalign.scorer.encode import Batch
+from psyalign.scorer.lower_layers import LowerLayers, adapted_modules
 
 __all__ = ["ABSENT", "KWayNetwork"]
 
@@ -35,6 +37,9 @@ class KWayNetwork(nn.Module):
     head_rows : Tensor (K, hidden), optional
         Starting rows of the head (a causal LM's score-token rows); zeros if None, so that
         an untrained scorer is uniform.
+    layers : int
+        How many top layers LoRA adapts; 0 is all. What lies below is run once for each
+        training text, without dropout, and remembered.
     """
 
     def __init__(
@@ -47,17 +52,20 @@ class KWayNetwork(nn.Module):
         dropout: float,
         compute: Compute,
         head_rows: torch.Tensor | None = None,
+        layers: int = 0,
     ):
         super().__init__()
         from peft import LoraConfig, get_peft_model
 
         if getattr(backbone, "pooler", None) is not None:
             backbone.pooler = None  # its output is never used, and LoRA would adapt it in vain
-        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear")
+        modules = adapted_modules(backbone, layers)
+        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=modules)
         with warnings.catch_warnings():
             # peft asks transformers for an attribute whose name is to change; nothing for users to mend
             warnings.simplefilter("ignore", FutureWarning)
             self.backbone = get_peft_model(backbone, config)
+        self._lower = LowerLayers(backbone, layers) if layers else None
         hidden = backbone.config.hidden_size
         self.head = nn.Linear(hidden, max_scores, bias=head_rows is None)
         with torch.no_grad():
@@ -72,12 +80,20 @@ class KWayNetwork(nn.Module):
     def outputs(self, batch: Batch) -> torch.Tensor:
         """Raw outputs of the head, shape (B, K), float32."""
         with self.compute.autocast():
-            hidden = self.backbone(
-                input_ids=batch.input_ids, attention_mask=batch.attention_mask
-            ).last_hidden_state
+            hidden = self._hidden(batch)
         pooled = (hidden.float() * batch.pool_mask[:, :, None]).sum(dim=1)
         result: torch.Tensor = self.head(pooled)
         return result
+
+    def _hidden(self, batch: Batch) -> torch.Tensor:
+        if self._lower is None or not torch.is_grad_enabled():  # a text that is only scored comes once
+            context: AbstractContextManager[None] = nullcontext()
+        else:
+            context = self._lower.given(self._lower.states(batch))
+        with context:
+            result = self.backbone(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
+        hidden: torch.Tensor = result.last_hidden_state
+        return hidden
 
     def log_probs(self, batch: Batch) -> torch.Tensor:
         """Log-probabilities of the K score points, shape (B, K), float32; ABSENT where an item has none."""

@@ -175,10 +175,11 @@ class Group(Table):
 
 
 class Lora(Table):
-    """[scorer.lora]: size and scale of the low-rank update."""
+    """[scorer.lora]: size and scale of the low-rank update; `layers` top layers get one (0: all)."""
 
     rank: Annotated[int, Field(ge=1, le=256)] = 8
     alpha: Positive = 16
+    layers: Annotated[int, Field(ge=0)] = 0
 
 
 class Scorer(Table):

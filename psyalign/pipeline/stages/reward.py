@@ -177,6 +177,7 @@ def _start(run: Run, folder: Path) -> Path:
         run.study.reward.base,
         rank=settings.lora.rank,
         alpha=settings.lora.alpha,
+        layers=settings.lora.layers,
         dropout=settings.dropout,
         max_tokens=settings.max_tokens,
         precision=settings.precision,
