@@ -1,0 +1,393 @@
+"""Alignment of a K-way scorer against TRL's trainers, as ratios, in one run on the same task.
+
+    .venv/bin/python benchmarks/alignment.py                  makes TRL's environments if they are missing
+    .venv/bin/python benchmarks/alignment.py --peers PATH     folder with trl-1.16.0 and trl-1.12.0
+    .venv/bin/python benchmarks/alignment.py --peers none     ours alone
+
+A ratio is TRL's over ours, so that above 1 psyalign is faster or smaller. Both sides get the same
+base model (SmolLM2), prompts, judgements, batches, optimiser steps, learning rates, LoRA and its
+start, precision and threads; each runs in a process of its own. In TRL's formulation the prompt is
+ours and the completion the score's digit: with K = 5 score points a response has 10 pairs, and
+each is two sequences, where our K-way head sees the response once. `trl_peer.py` says what was
+mended in TRL's favour. Responses are simulated; the gold reward of a score is minus its distance
+to the response's simulated quality. "Held-out" is the gold reward that the policy expects to get on
+responses that neither side trained on; for a reward model, the share of all pairs of score points
+of those responses that it puts in the right order. "To the same" is the time until ours is as
+good as TRL's best (within .005: they round differently). The held-out figure is taken four times
+in a training, outside the time. Processor time is what to look at on a machine that does other
+work too. --responses, --all-pairs and --held change the sizes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# read when torch is first imported; TRL's side gets it too
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+import torch
+from alignment_task import Meter, Task, expected_reward, load_task, ordered_pairs, save_task
+
+from psyalign.align import AlignSettings, ScoredFeedback, align
+from psyalign.foundation.seeds import generator
+from psyalign.foundation.shipped import shipped_folder
+from psyalign.items import load_bank
+from psyalign.responses import load_phrases, simulate_sjt
+from psyalign.reward import RewardModel
+from psyalign.scorer import LoraScorer, Training
+from psyalign.scorer.device import choose_compute
+from psyalign.scorer.encode import training_batches
+from psyalign.scorer.models import cache_folder
+
+HERE = Path(__file__).parent
+NOISE = 0.005  # the two sides round differently in bf16
+K = 5
+PEERS = {"reward": "1.16.0", "dpo": "1.16.0", "ppo": "1.12.0"}  # PPO left TRL after 1.12
+BESIDE = ("datasets==5.2.0", "dill==0.4.1", "multiprocess==0.70.19", "xxhash==4.1.0")
+BETA, RATE, RANK, ALPHA, INNER, SEED = 0.1, 3e-4, 8, 16.0, 4, 1
+
+
+class Case(NamedTuple):
+    """A row of the table: what is trained, on how many responses, with one pair of each or all."""
+
+    name: str
+    kind: str
+    responses: int
+    batch: int
+    all_pairs: bool = False
+
+
+def main() -> None:
+    """Run every case on both sides and print a Markdown table."""
+    options = _options()
+    if options.ours:
+        _ours(Path(options.ours))
+        return
+    began = time.perf_counter()
+    peaks, bf16 = _matmul_peaks(), choose_compute(options.precision).bf16
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        for case in _cases(options):
+            task = _task(case, options, Path(name))
+            peer = _peer(case, options)
+            print(f"{case.name}: {task.n_pairs} pairs, {task.updates} updates …", file=sys.stderr)
+            ours = _run(Path(name), task, [str(Path(__file__)), "--ours"], None)
+            theirs = _run(Path(name), task, [str(HERE / "trl_peer.py")], peer) if peer else None
+            rows.append(_row(case, task, ours, theirs, peaks["bfloat16" if bf16 else "float32"]))
+    _print(rows, peaks, bf16, options.layers, time.perf_counter() - began)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--peers", default="auto", help="auto, none, or a folder")
+    parser.add_argument(
+        "--responses",
+        type=int,
+        default=48,
+        help="with one pair each in DPO, and in PPO; twice as many for the reward model",
+    )
+    parser.add_argument("--all-pairs", type=int, default=8, help="responses with all ten pairs")
+    parser.add_argument("--held", type=int, default=24, help="held-out responses")
+    parser.add_argument("--precision", choices=("auto", "float32", "bf16"), default="auto")
+    parser.add_argument(
+        "--peer-weights", choices=("float32", "bfloat16"), default="float32", help="TRL's frozen weights"
+    )
+    parser.add_argument("--layers", type=int, default=0, help="top layers that LoRA adapts; 0: all")
+    parser.add_argument("--scenario", action="store_true", help="whole prompts, not without the scenario")
+    parser.add_argument("--only", default="", help="part of the names of the cases to run")
+    parser.add_argument("--ours", default="", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _cases(options: argparse.Namespace) -> list[Case]:
+    many, few = options.responses, options.all_pairs
+    cases = [
+        Case("reward model, one pair a response", "reward", 2 * many, 8),
+        Case("reward model, all 10 pairs", "reward", few, 2, True),
+        Case("DPO, one pair a response", "dpo", many, 8),
+        Case("DPO, all 10 pairs", "dpo", few, 2, True),
+        Case("PPO, all-action (TRL: sampled)", "ppo", many, 8),
+    ]
+    return [case for case in cases if options.only in case.name]
+
+
+def _items(scenario: bool) -> tuple[dict[str, Any], Path]:
+    folder = shipped_folder("items") / "workplace-sjt"
+    items = load_bank(folder).items
+    if not scenario:
+        items = {name: dataclasses.replace(item, scenario="") for name, item in items.items()}
+    return items, folder / "phrases"
+
+
+def _sample(options: argparse.Namespace) -> Any:
+    """Simulated responses, and the quality of each: its true score point, spread within the point."""
+    items, phrases = _items(options.scenario)
+    data = simulate_sjt(load_phrases(phrases), 32, SEED)
+    order = generator(SEED, "sample").permutation(len(data.responses))
+    responses = data.responses.iloc[order].reset_index(drop=True)
+    true = data.ratings[data.ratings["rater"] == "true"].set_index(["person", "item"])["score"]
+    quality = true.loc[list(zip(responses["person"], responses["item"], strict=True))].to_numpy(float)
+    quality += generator(SEED, "quality").uniform(-0.4, 0.4, len(quality))
+    return items, responses, -np.abs(np.arange(K)[None, :] - quality[:, None])
+
+
+def _scorer(items: Any, options: argparse.Namespace) -> LoraScorer:
+    made = LoraScorer(
+        items,
+        "smollm2",
+        rank=RANK,
+        alpha=ALPHA,
+        layers=options.layers,
+        precision=options.precision,
+        random_state=SEED,
+    )
+    return made.build()
+
+
+def _task(case: Case, options: argparse.Namespace, folder: Path) -> Task:
+    items, responses, gold = _sample(options)
+    scorer = _scorer(items, options)
+    scorer.network_.save(folder / "start.safetensors")
+    encoded = scorer.encode(responses)
+    n, held = case.responses, slice(case.responses, case.responses + options.held)
+    rng = generator(SEED, case.kind, "batches", 0)  # as `align` and `RewardModel.fit` draw them
+    batches = training_batches(encoded.lengths[:n], case.batch, rng)
+    updates = len(batches) * (INNER if case.kind == "ppo" else 1)
+    return Task(
+        kind=case.kind,
+        model=scorer.base_.location,
+        prompts=encoded.ids[:n],
+        held=encoded.ids[held],
+        digits=scorer.encoder_.score_tokens(),
+        gold=gold[:n].tolist(),
+        held_gold=gold[held].tolist(),
+        pairs=[_pairs(row, case.all_pairs, at) for at, row in enumerate(gold[:n])],
+        batches=batches,
+        adapter=str(folder / "start.safetensors"),
+        beta=BETA,
+        learning_rate=RATE,
+        rank=RANK,
+        alpha=ALPHA,
+        layers=options.layers,
+        inner=INNER,
+        seed=SEED,
+        bf16=choose_compute(options.precision).bf16,
+        weights=options.peer_weights,
+        evaluations=sorted({round(updates * share) for share in (0.25, 0.5, 0.75, 1.0)}),
+    )
+
+
+def _pairs(gold: np.ndarray, all_pairs: bool, row: int) -> list[tuple[int, int]]:
+    """The best score over a random other, or every pair; the score with more gold is preferred."""
+    best = int(gold.argmax())
+    if not all_pairs:
+        other = generator(SEED, "rejected", row).choice([score for score in range(K) if score != best])
+        return [(best, int(other))]
+    order = np.argsort(-gold)
+    return [(int(order[i]), int(order[j])) for i in range(K) for j in range(i + 1, K)]
+
+
+def _ours(path: Path) -> None:
+    """Our side of a task: the code that a study runs, watched after each update."""
+    task = load_task(path)
+    options = argparse.Namespace(**json.loads(os.environ["ALIGNMENT_OPTIONS"]))
+    items, responses, _ = _sample(options)
+    n = len(task.prompts)
+    train, held = responses.iloc[:n], responses.iloc[n : n + len(task.held)]
+    scorer = _scorer(items, options)
+    scorer.network_.load(Path(task.adapter))
+    if task.kind != "reward":
+        scorer.network_.head.requires_grad_(False)  # TRL's LM head is frozen, too: the same weights learn
+    assert scorer.encode(train).ids == task.prompts
+    wins = np.zeros((n, K, K), dtype=np.float32)
+    for row, pairs in enumerate(task.pairs):
+        for better, worse in pairs:
+            wins[row, better, worse] += 1
+
+    def evaluate() -> float:
+        model = RewardModel(scorer, training)
+        if task.kind == "reward":
+            return ordered_pairs(model.rewards(held, quiet=True), task.held_gold)
+        return expected_reward(scorer.predict_log_proba(held, quiet=True), task.held_gold)
+
+    training = Training(1, len(task.batches[0]), task.learning_rate, task.seed)
+    meter = Meter(evaluate, task.evaluations)
+    _watch(meter)
+    meter.start()
+    if task.kind == "reward":
+        RewardModel(scorer, training).fit(train, wins)
+    else:
+        feedback = ScoredFeedback(
+            responses=train,
+            scores=np.asarray(task.gold).argmax(axis=1),
+            wins=wins,
+            reference=scorer.predict_log_proba(train, quiet=True),  # in the time measured
+            rewards=np.asarray(task.gold),
+        )
+        settings = AlignSettings(training, beta=task.beta, ppo_inner=task.inner)
+        align(scorer, task.kind, feedback, None, settings, label=task.kind)  # type: ignore[arg-type]
+    meter.finish(flops=_flops(task, scorer))
+
+
+def _watch(meter: Meter) -> None:
+    """Tell the meter of each update of the shared training loop."""
+    loop = sys.modules["psyalign.scorer.train"]
+    update = loop._update  # type: ignore[attr-defined]
+
+    def watched(*arguments: Any, **named: Any) -> Any:
+        result = update(*arguments, **named)
+        meter.step()
+        return result
+
+    loop._update = watched  # type: ignore[attr-defined]
+
+
+def _flops(task: Task, scorer: LoraScorer) -> float:
+    """Multiply-adds times two of our training, attention scores left out.
+
+    N parameters of the linear layers, n of LoRA, T prompt tokens without padding: forward 2NT and
+    gradient of the activations 2NT (frozen weights need none of their own), LoRA 6nT, and 2NT for
+    the reference's log-probabilities. Layers below the adapted ones: 2NT once.
+    """
+    adapted = sum(value.numel() for name, value in scorer.network_.trainable().items() if "lora_" in name)
+    linear = {
+        name: module.weight.numel()
+        for name, module in scorer.network_.backbone.named_modules()
+        if isinstance(module, torch.nn.Linear) and "lora_" not in name
+    }
+    frozen = sum(count for name, count in linear.items() if name.endswith("base_layer"))
+    everything = sum(linear.values())
+    tokens = sum(len(ids) for ids in task.prompts)
+    passes = task.inner if task.kind == "ppo" else 1
+    once = (everything - frozen) + (0 if task.kind == "reward" else everything)
+    return float((passes * (4 * frozen + 6 * adapted) + 2 * once) * tokens)
+
+
+def _matmul_peaks() -> dict[str, float]:
+    """Best GFLOP per processor second of a short matmul loop: what this machine can do."""
+    found = {}
+    for name in ("float32", "bfloat16"):
+        left, right = (torch.randn(1536, 1536).to(getattr(torch, name)) for _ in range(2))
+        rates = []
+        for _ in range(30):
+            start = time.process_time()
+            left @ right
+            rates.append(2 * 1536**3 / max(time.process_time() - start, 1e-9) / 1e9)
+        found[name] = float(np.quantile(rates, 0.9))
+    return found
+
+
+def _peer(case: Case, options: argparse.Namespace) -> Path | None:
+    """Folder with the TRL that has this case's trainer, made if it is missing."""
+    if options.peers == "none":
+        return None
+    root = cache_folder() / "peers" if options.peers == "auto" else Path(options.peers)
+    folder = root / f"trl-{PEERS[case.kind]}"
+    if (folder / "trl").is_dir() and (folder / "datasets").is_dir():
+        return folder
+    print(
+        f"TRL {PEERS[case.kind]} is fetched into {folder} (your environment is left alone) …", file=sys.stderr
+    )
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+    done = subprocess.run(
+        [*command, f"trl=={PEERS[case.kind]}", *BESIDE], check=False, capture_output=True, text=True
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no word of why"])[-1]
+        print(f"Skipped: TRL {PEERS[case.kind]} cannot be had here ({reason}).", file=sys.stderr)
+        return None
+    return folder
+
+
+def _run(folder: Path, task: Task, command: list[str], peer: Path | None) -> dict[str, Any] | None:
+    """Run one side in a process of its own; None, and why, if it fails."""
+    path = folder / "task.json"
+    save_task(task, path)
+    environment = os.environ | {"TRL_EXPERIMENTAL_SILENCE": "1", "HF_HUB_OFFLINE": "1"}
+    environment["ALIGNMENT_OPTIONS"] = json.dumps(vars(_options()))
+    if peer:
+        environment["PYTHONPATH"] = os.pathsep.join([str(peer), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, *command, str(path)], check=False, capture_output=True, text=True, env=environment
+    )
+    if done.returncode:
+        print(f"Skipped: {Path(command[0]).name} failed.\n{done.stderr[-3000:]}", file=sys.stderr)
+        return None
+    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return result
+
+
+def _row(
+    case: Case, task: Task, ours: dict[str, Any] | None, theirs: dict[str, Any] | None, peak: float
+) -> dict[str, Any]:
+    assert ours is not None, "our own side failed"
+    last = ours["steps"][-1]
+    print(json.dumps({"case": case.name, "ours": ours, "TRL": theirs}), file=sys.stderr)
+    row: dict[str, Any] = {
+        "": case.name,
+        "pairs": str(task.n_pairs),
+        "updates": str(task.updates),
+        "held-out: start": ours["first"],
+        "ours at the end": last["reward"],
+        "our share of the matmul peak": f"{ours['flops'] / last['cpu'] / 1e9 / peak:.0%}",
+    }
+    if theirs is None:
+        return row
+    end = theirs["steps"][-1]
+    best = max((step for step in theirs["steps"] if step["reward"]), key=lambda step: step["reward"])
+    good = (step for step in ours["steps"] if step["reward"] and step["reward"] >= best["reward"] - NOISE)
+    reached = next(good, None)
+    return row | {
+        "TRL at the end": end["reward"],
+        "TRL's best": best["reward"],
+        "processor time": end["cpu"] / last["cpu"],
+        "wall time": end["wall"] / last["wall"],
+        "processor time to the same": best["cpu"] / reached["cpu"] if reached else "not reached",
+        "wall time to the same": best["wall"] / reached["wall"] if reached else "not reached",
+        "peak memory": theirs["peak_mib"] / ours["peak_mib"],
+    }
+
+
+def _print(rows: list[dict[str, Any]], peaks: dict[str, float], bf16: bool, layers: int, took: float) -> None:
+    """The machine, and a Markdown table."""
+    names = ("torch", "transformers", "peft", "psyalign")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    print(f"{_processor()}, {torch.get_num_threads()} threads, {platform.system()}; {versions}; ", end="")
+    print(f"TRL {PEERS['dpo']}, PPO of TRL {PEERS['ppo']}. SmolLM2-135M-Instruct, LoRA r = {RANK} ", end="")
+    print(f"on {f'the top {layers}' if layers else 'all'} layers, ", end="")
+    print(
+        f"{'bf16 autocast' if bf16 else 'float32'}. Simulated responses. One run of {took / 60:.0f} minutes."
+    )
+    peak = ", ".join(f"{name} {rate:.0f}" for name, rate in peaks.items())
+    print(f"Matmul peak, GFLOP a processor second: {peak}.\n")
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    for row in rows:
+        cells = (row.get(name, "–") for name in columns)
+        print(f"| {' | '.join(f'{cell:.2f}' if isinstance(cell, float) else cell for cell in cells)} |")
+
+
+def _processor() -> str:
+    """What /proc calls the processor, else the platform's word for it."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.is_file() else []
+    found = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return found[0] if found else platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()
