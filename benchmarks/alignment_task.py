@@ -66,7 +66,12 @@ class Task:
 
     @property
     def updates(self) -> int:
-        return len(self.batches) * (self.inner if self.kind == "ppo" else 1)
+        return len(self.batches) * self.passes
+
+    @property
+    def passes(self) -> int:
+        """How many updates each batch is for."""
+        return self.inner if self.kind == "ppo" else 1
 
 
 def save_task(task: Task, path: Path) -> None:
