@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,14 @@ Reports = Annotated[
         "studies/ if it lies in that.",
     ),
 ]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="TABLE.KEY=VALUE",
+        help="Set a key of the study file otherwise, for this call: scorer.base=smollm2. May be repeated.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 app = typer.Typer(
@@ -39,7 +48,7 @@ app = typer.Typer(
 
 
 @app.command()
-def check(study: StudyPath, as_json: AsJson = False) -> None:
+def check(study: StudyPath, changes: Changes = None, as_json: AsJson = False) -> None:
     """Check a study file, its items, its data and its model, without training anything."""
     from psyalign.foundation.errors import ItemError, PsyalignError
     from psyalign.items import check_bank
@@ -47,7 +56,7 @@ def check(study: StudyPath, as_json: AsJson = False) -> None:
     from psyalign.scorer.models import resolve_base
     from psyalign.study import check_study, load_study, require_files, require_study
 
-    settings = load_study(study_file(study))
+    settings = load_study(study_file(study), changes or ())
     require_files(settings)
     bank, dataset = load_study_data(settings)
     in_bank = check_bank(bank)
@@ -67,22 +76,28 @@ def check(study: StudyPath, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def plan(study: StudyPath, as_json: AsJson = False) -> None:
+def plan(study: StudyPath, changes: Changes = None, as_json: AsJson = False) -> None:
     """Show the stages that `psyalign study run` would go through, and what they cost."""
     from psyalign.study import load_study
     from psyalign.study import plan as plan_study
 
     rows = [
         {"stage": row.stage, "what": row.what, "cost": row.cost_note}
-        for row in plan_study(load_study(study_file(study)))
+        for row in plan_study(load_study(study_file(study), changes or ()))
     ]
     show_table(rows, as_json=as_json)
 
 
 @app.command()
-def run(study: StudyPath, run: Run = "main", fresh: Fresh = False, reports: Reports = None) -> None:
+def run(
+    study: StudyPath,
+    run: Run = "main",
+    fresh: Fresh = False,
+    reports: Reports = None,
+    changes: Changes = None,
+) -> None:
     """Run a study from data to report; the same command goes on after an interruption."""
-    run_and_report(study_file(study), run=run, fresh=fresh, reports=reports)
+    run_and_report(study_file(study), run=run, fresh=fresh, reports=reports, changes=changes or ())
 
 
 def _check_records(study: Study, bank: ItemBank, dataset: Dataset) -> None:
@@ -106,15 +121,17 @@ def study_file(path: Path) -> Path:
     return path / STUDY_FILE if path.is_dir() else path
 
 
-def run_and_report(path: Path, *, run: str, fresh: bool, reports: Path | None) -> None:
+def run_and_report(
+    path: Path, *, run: str, fresh: bool, reports: Path | None, changes: Sequence[str] = ()
+) -> None:
     """Run the study file `path`, write its report, and print where it is and how the arms did."""
     from psyalign.cli.summary import arm_summary
     from psyalign.pipeline import run_study
     from psyalign.study import load_study
 
-    study = load_study(path)
+    study = load_study(path, changes)
     with stop_on_sigterm():
-        run_folder = run_study(path, run=run, fresh=fresh)
+        run_folder = run_study(path, run=run, fresh=fresh, changes=changes)
         from psyalign.report import build_report
 
         page = build_report(run_folder, reports or report_folder(study, run))

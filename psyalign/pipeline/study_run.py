@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from psyalign.study import Study, load_study, resolved, resolved_toml
 __all__ = ["run_study", "score_responses"]
 
 
-def run_study(study_path: Path, run: str = "main", fresh: bool = False) -> Path:
+def run_study(
+    study_path: Path, run: str = "main", fresh: bool = False, changes: Sequence[str] = ()
+) -> Path:
     """Run a study from its data to the tables that the report reads.
 
     Stages that are done with the same settings and inputs are skipped; an interrupted one is
@@ -37,13 +40,15 @@ def run_study(study_path: Path, run: str = "main", fresh: bool = False) -> Path:
         Name of the run: ``runs/<run>`` in the study's folder.
     fresh : bool
         Delete what the run has and start anew.
+    changes : sequence of str
+        Keys of the study set otherwise in this run, each ``TABLE.KEY=VALUE``.
 
     Returns
     -------
     Path
         The run directory.
     """
-    study = load_study(study_path)
+    study = load_study(study_path, changes)
     if not run or run != Path(run).name or run.startswith("."):
         raise RunError(
             f"'{run}' cannot be a folder name.", where="--run", mend="Use letters, digits and '-'."

@@ -18,6 +18,7 @@ from psyalign.foundation.seeds import derive_seed, generator
 from psyalign.items import Item
 from psyalign.scorer.device import choose_compute, deterministic
 from psyalign.scorer.encode import Encoded, Encoder, inference_batches, training_batches
+from psyalign.scorer.losses import ClassWeights, Loss, balanced_weights, mean_loss
 from psyalign.scorer.models import resolve_base
 from psyalign.scorer.network import KWayNetwork
 from psyalign.scorer.prompt import prompt_context
@@ -52,6 +53,10 @@ class LoraScorer:
         Seed of LoRA's start.
     folder : Path, optional
         Where a relative `base` starts.
+    loss : {"cross_entropy", "rps", "ranked_log"}
+        What `fit` minimises; see `psyalign.scorer.losses`.
+    class_weights : {"none", "balanced"}
+        "balanced" gives the score points of an item the same say: see `balanced_weights`.
 
     Attributes
     ----------
@@ -59,7 +64,11 @@ class LoraScorer:
     encoder_ : Encoder
     base_ : BaseModel
     history_ : list of LossRow
-        After `fit`.
+        After `fit`, as the next two.
+    truncated_ : int
+        Training responses that were longer than `max_tokens` allows.
+    mean_tokens_ : float
+        Mean length of the training prompts.
 
     Examples
     --------
@@ -87,6 +96,8 @@ class LoraScorer:
         training: Training | None = None,
         random_state: int = 0,
         folder: Path | None = None,
+        loss: Loss = "cross_entropy",
+        class_weights: ClassWeights = "none",
     ):
         self.items = items
         self.base = base
@@ -99,6 +110,8 @@ class LoraScorer:
         self.training = training
         self.random_state = random_state
         self.folder = folder
+        self.loss = loss
+        self.class_weights = class_weights
 
     def build(self) -> LoraScorer:
         """Load the base and put fresh LoRA and head on it."""
@@ -117,9 +130,15 @@ class LoraScorer:
             compute=choose_compute(self.precision),  # type: ignore[arg-type]
             head_rows=rows,
             layers=self.layers,
+            made_by=self._made_by(),
         )
         self.network_.eval()
         return self
+
+    def _made_by(self) -> str:
+        """What the states below the adapted layers depend on, beside the text."""
+        precision = choose_compute(self.precision).precision  # type: ignore[arg-type]
+        return f"{self.base_.sha256 or self.base_.location}/{self.layers}/{precision}"
 
     def fit(
         self,
@@ -129,7 +148,7 @@ class LoraScorer:
         label: str = "fine-tune",
         checkpoint: Path | None = None,
     ) -> LoraScorer:
-        """Supervised fine-tuning by cross-entropy on scored responses.
+        """Supervised fine-tuning on scored responses, with the scorer's loss and class weights.
 
         Parameters
         ----------
@@ -144,14 +163,16 @@ class LoraScorer:
         Raises
         ------
         ModelError
-            Training diverged or collapsed to one score point.
+            Training diverged or collapsed to one score point; loss or class weights do not exist.
         """
         if self.training is None:
             raise ModelError("The scorer has no training settings.", mend="Pass training=Training(...).")
         if not hasattr(self, "network_"):
             self.build()
         encoded = self.encode(responses)
+        self.truncated_, self.mean_tokens_ = encoded.truncated, float(encoded.lengths.mean())
         targets = torch.tensor(np.asarray(scores), dtype=torch.long)
+        weights = self._weights(responses, np.asarray(scores))
         settings = self.training
 
         def plan(epoch: int) -> list[list[int]]:
@@ -161,13 +182,25 @@ class LoraScorer:
         def losses(rows: list[int]) -> Iterator[torch.Tensor]:
             device = self.network_.compute.device
             log_probs = self.network_.log_probs(encoded.batch(rows, device))
-            yield torch.nn.functional.nll_loss(log_probs, targets[rows].to(device))
+            weighed = None if weights is None else weights[rows].to(device)
+            yield mean_loss(log_probs, targets[rows].to(device), self.loss, weighed)
 
         self.history_: list[LossRow] = train(
             self.network_, plan, losses, settings, label=label, checkpoint=checkpoint
         )
         self._refuse_collapse(responses, np.asarray(scores))
         return self
+
+    def _weights(self, responses: pd.DataFrame, scores: np.ndarray) -> torch.Tensor | None:
+        if self.class_weights == "none":
+            return None
+        if self.class_weights != "balanced":
+            raise ModelError(
+                f"There are no class weights '{self.class_weights}'.",
+                where="[scorer] class_weights",
+                mend="Use one of: none, balanced.",
+            )
+        return torch.tensor(balanced_weights(responses["item"].tolist(), scores), dtype=torch.float32)
 
     def _refuse_collapse(self, responses: pd.DataFrame, scores: np.ndarray) -> None:
         """A learning rate that is too high ends in one score for all, with a harmless-looking loss."""

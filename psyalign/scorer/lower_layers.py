@@ -1,9 +1,10 @@
-"""The layers below those that LoRA adapts: run once for each training text, then remembered."""
+"""The layers below those that LoRA adapts: run once for each text, then remembered."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,6 +17,19 @@ __all__ = ["LowerLayers", "adapted_modules"]
 
 # Beyond this much, states are computed anew in each step: slower, never wrong.
 LIMIT_BYTES = 2 * 2**30
+
+
+@dataclass
+class _Memory:
+    """States of texts by their token ids, and how many bytes they take."""
+
+    states: dict[bytes, torch.Tensor] = field(default_factory=dict)
+    size: int = 0
+
+
+# By what makes the states: all scorers of a process that share it share the memory, so that the
+# arms of a study, which differ in the layers above, run a text's lower layers once between them.
+_SHARED: dict[str, _Memory] = {}
 
 
 def _stack(backbone: nn.Module) -> nn.ModuleList:
@@ -67,21 +81,23 @@ class LowerLayers:
     backbone : transformers model without a head, LoRA already in it
     layers : int
         How many top layers are adapted.
+    made_by : str
+        Names the frozen weights, the number of layers and the precision: what else the states depend
+        on. Backbones with the same name share what they remember; an empty one shares nothing.
     """
 
-    def __init__(self, backbone: nn.Module, layers: int):
+    def __init__(self, backbone: nn.Module, layers: int, made_by: str = ""):
         self._backbone = backbone
         stack = list(_stack(backbone))
         self._below, self._first = stack[: len(stack) - layers], stack[len(stack) - layers]
-        self._known: dict[bytes, torch.Tensor] = {}
-        self._bytes = 0
+        self._memory = _SHARED.setdefault(made_by, _Memory()) if made_by else _Memory()
 
     def states(self, batch: Batch) -> torch.Tensor:
         """Hidden states that the first adapted layer gets, shape (B, L, hidden); 0 at padding."""
         present = batch.attention_mask.bool()
         keys = [ids[mask].cpu().numpy().tobytes() for ids, mask in zip(batch.input_ids, present, strict=True)]
         found: dict[int, torch.Tensor] = {
-            row: self._known[key] for row, key in enumerate(keys) if key in self._known
+            row: self._memory.states[key] for row, key in enumerate(keys) if key in self._memory.states
         }
         missing = [row for row in range(len(keys)) if row not in found]
         if missing:
@@ -120,7 +136,8 @@ class LowerLayers:
         hook = self._first.register_forward_pre_hook(keep, with_kwargs=True)
         self._backbone.eval()
         try:
-            with torch.no_grad():
+            # also when only scoring: what is remembered may be trained on later
+            with torch.inference_mode(False), torch.no_grad():
                 self._backbone(input_ids=batch.input_ids[rows], attention_mask=batch.attention_mask[rows])
         except _Reached as reached:
             return reached.states
@@ -131,9 +148,9 @@ class LowerLayers:
 
     def _remember(self, key: bytes, states: torch.Tensor) -> None:
         size = states.numel() * states.element_size()
-        if self._bytes + size <= LIMIT_BYTES:
-            self._known[key] = states.cpu().clone()
-            self._bytes += size
+        if self._memory.size + size <= LIMIT_BYTES:
+            self._memory.states[key] = states.cpu().clone()
+            self._memory.size += size
 
 
 class _Reached(Exception):  # noqa: N818 - not an error

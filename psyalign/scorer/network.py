@@ -39,7 +39,9 @@ class KWayNetwork(nn.Module):
         an untrained scorer is uniform.
     layers : int
         How many top layers LoRA adapts; 0 is all. What lies below is run once for each
-        training text, without dropout, and remembered.
+        text, without dropout, and remembered.
+    made_by : str
+        Name of the frozen weights and the precision; networks of one name share that memory.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class KWayNetwork(nn.Module):
         compute: Compute,
         head_rows: torch.Tensor | None = None,
         layers: int = 0,
+        made_by: str = "",
     ):
         super().__init__()
         from peft import LoraConfig, get_peft_model
@@ -65,7 +68,7 @@ class KWayNetwork(nn.Module):
             # peft asks transformers for an attribute whose name is to change; nothing for users to mend
             warnings.simplefilter("ignore", FutureWarning)
             self.backbone = get_peft_model(backbone, config)
-        self._lower = LowerLayers(backbone, layers) if layers else None
+        self._lower = LowerLayers(backbone, layers, made_by) if layers else None
         hidden = backbone.config.hidden_size
         self.head = nn.Linear(hidden, max_scores, bias=head_rows is None)
         with torch.no_grad():
@@ -86,7 +89,7 @@ class KWayNetwork(nn.Module):
         return result
 
     def _hidden(self, batch: Batch) -> torch.Tensor:
-        if self._lower is None or not torch.is_grad_enabled():  # a text that is only scored comes once
+        if self._lower is None:
             context: AbstractContextManager[None] = nullcontext()
         else:
             context = self._lower.given(self._lower.states(batch))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from psyalign.foundation.errors import StudyError
 from psyalign.foundation.files import read_text
+from psyalign.study.changes import apply_changes, change_of
 from psyalign.study.lines import key_line
 from psyalign.study.rules import Problem
 from psyalign.study.schema import Group, Study
@@ -41,13 +43,15 @@ SAYINGS = {
 }
 
 
-def load_study(path: Path) -> Study:
+def load_study(path: Path, changes: Sequence[str] = ()) -> Study:
     """Read and validate a study file.
 
     Parameters
     ----------
     path : Path
         A study file, or a folder that holds ``study.toml``.
+    changes : sequence of str
+        Keys to set otherwise than the file does, each ``TABLE.KEY=VALUE``.
 
     Returns
     -------
@@ -67,10 +71,11 @@ def load_study(path: Path) -> Study:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise _syntax_error(file, text, problem) from None
+    apply_changes(raw, changes)
     try:
         study = Study.model_validate(raw)
     except ValidationError as problem:
-        raise _study_error(file, text, problem) from None
+        raise _study_error(file, text, problem, changes) from None
     return study.placed_at(file)
 
 
@@ -87,7 +92,7 @@ def _syntax_error(file: Path, text: str, problem: tomllib.TOMLDecodeError) -> St
     )
 
 
-def _study_error(file: Path, text: str, error: ValidationError) -> StudyError:
+def _study_error(file: Path, text: str, error: ValidationError, changes: Sequence[str]) -> StudyError:
     details = error.errors(include_url=False)
     # An unknown key explains a missing one (it is often the same, misspelt), so it is told first.
     details.sort(key=lambda detail: detail["type"] != "extra_forbidden")
@@ -97,6 +102,9 @@ def _study_error(file: Path, text: str, error: ValidationError) -> StudyError:
     message = first.message
     if others:
         message += f" (And {others} more problem{'s' if others > 1 else ''} in this file.)"
+    change = change_of(first.key, changes)
+    if change:
+        return StudyError(message, where=f"--set {change}", mend=first.mend)
     line = key_line(text, first.key)
     where = f"{file}, {_toml_path(first.key)}" + (f" (line {line})" if line else "")
     return StudyError(message, where=where, mend=first.mend)

@@ -15,8 +15,10 @@ ARM_WORDS = {
     "distill": "train towards the optimum that reward model and KL penalty give",
     "closed_form": "that optimum itself, from reference scorer and reward model",
     "equivalence": "anchored equivalence alone, without score feedback",
+    "refit+equivalence": "fine-tune on the feedback scores, with the anchored equivalence term",
     "dpo+equivalence": "DPO with the anchored equivalence term",
     "ppo+equivalence": "PPO with the anchored equivalence term",
+    "distill+equivalence": "distilled, with the anchored equivalence term",
 }
 
 

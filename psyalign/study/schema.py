@@ -44,11 +44,13 @@ Arm = Literal[
     "distill",
     "closed_form",
     "equivalence",
+    "refit+equivalence",
     "dpo+equivalence",
     "ppo+equivalence",
+    "distill+equivalence",
     "ceiling",
 ]
-# The arms of a study that names none; "distill" and "closed_form" are asked for by name.
+# The arms of a study that names none; the others are asked for by name.
 ALL_ARMS: tuple[Arm, ...] = (
     "baseline",
     "refit",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -19,6 +20,11 @@ FRAME = pd.DataFrame(
         "response": ["I would ask.", "No.", "I would wait, then ask both of them.", "Leave it."],
     }
 )
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lower_layers, "_SHARED", {})
 
 
 @pytest.fixture
@@ -55,7 +61,7 @@ def test_remembered_states_give_the_outputs_and_gradients_of_a_whole_pass(make, 
     outputs, gradients = outputs_and_gradients(network, batch)
     network._lower, lower = None, network._lower
     whole, expected = outputs_and_gradients(network, batch)
-    assert len(lower._known) == 4
+    assert len(lower._memory.states) == 4
     torch.testing.assert_close(outputs, whole, atol=1e-6, rtol=1e-5)
     for mine, theirs in zip(gradients, expected, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
@@ -70,8 +76,19 @@ def test_lower_layers_run_once_for_each_text_and_then_never(make, tiny_causal: P
     for _ in range(3):
         scorer.network_.outputs(batch)
     assert len(calls) == 1
-    scorer.predict_proba(frame)  # scoring goes through all layers
-    assert len(calls) > 1
+    probabilities = scorer.predict_proba(frame)
+    assert len(calls) == 1
+    again, _ = make(tiny_causal, 1)  # another scorer of this base, as the next arm of a study
+    again.network_._lower._below[0].mlp.register_forward_hook(lambda *_: calls.append(1))
+    assert np.array_equal(again.predict_proba(frame), probabilities)
+    assert len(calls) == 1
+
+
+def test_states_that_scoring_remembered_can_be_trained_on(make, tiny_causal: Path):
+    scorer, frame = make(tiny_causal, 1)
+    scorer.predict_proba(frame)
+    batch = scorer.encode(frame).batch([0, 1, 2, 3], torch.device("cpu"))
+    outputs_and_gradients(scorer.network_, batch)
 
 
 def test_only_the_top_layers_have_lora(make, tiny_causal: Path):
@@ -102,9 +119,10 @@ def test_a_full_memory_changes_the_speed_only(make, tiny_causal: Path, monkeypat
     batch = scorer.encode(frame).batch([0, 1, 2, 3], torch.device("cpu"))
     expected = scorer.network_.outputs(batch)
     monkeypatch.setattr(lower_layers, "LIMIT_BYTES", 0)
+    lower_layers._SHARED.clear()
     other, _ = make(tiny_causal, 1)
     torch.testing.assert_close(other.network_.outputs(batch), expected)
-    assert other.network_._lower._known == {}
+    assert other.network_._lower._memory.states == {}
 
 
 def test_interrupted_training_of_top_layers_ends_as_if_unbroken(make, tiny_causal: Path, tmp_path: Path):
@@ -122,6 +140,7 @@ def test_interrupted_training_of_top_layers_ends_as_if_unbroken(make, tiny_causa
     resumed.network_.log_probs = interrupted
     with pytest.raises(KeyboardInterrupt):
         resumed.fit(frame, [0, 1, 1, 0], checkpoint=path)
+    lower_layers._SHARED.clear()
     again, _ = make(tiny_causal, 1)  # a new process remembers nothing
     again.fit(frame, [0, 1, 1, 0], checkpoint=path)
     for name, value in again.network_.trainable().items():

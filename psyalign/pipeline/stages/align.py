@@ -39,8 +39,10 @@ OBJECTIVES: dict[str, tuple[Objective | None, bool]] = {
     "distill": ("distill", False),
     "closed_form": (None, False),
     "equivalence": ("none", True),
+    "refit+equivalence": ("refit", True),
     "dpo+equivalence": ("dpo", True),
     "ppo+equivalence": ("ppo", True),
+    "distill+equivalence": ("distill", True),
 }
 
 

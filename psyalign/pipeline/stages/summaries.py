@@ -31,8 +31,10 @@ ARMS = {
     "distill": ("Distilled", "Baseline, trained towards the optimum that the reward model and the KL give."),
     "closed_form": ("Closed form", "That optimum itself, from baseline and reward model; no training."),
     "equivalence": ("Equivalence", "Anchored equivalence judgements only; no score feedback."),
+    "refit+equivalence": ("Refit + equivalence", "Refit with the anchored equivalence term."),
     "dpo+equivalence": ("DPO + equivalence", "DPO with the anchored equivalence term."),
     "ppo+equivalence": ("PPO + equivalence", "PPO with the anchored equivalence term."),
+    "distill+equivalence": ("Distilled + equivalence", "Distilled with the anchored equivalence term."),
     "ceiling": ("Ceiling", "Fine-tuned on the criterion scores themselves: what could be reached at best."),
 }
 

@@ -28,7 +28,8 @@ FAR = tuple(
 )
 MARKERS = {
     "baseline": "o", "refit": "D", "dpo": "^", "ppo": "v", "equivalence": "s", "dpo+equivalence": "P",
-    "ppo+equivalence": "X", "ceiling": "*",
+    "ppo+equivalence": "X", "ceiling": "*", "distill": "<", "closed_form": ">", "refit+equivalence": "p",
+    "distill+equivalence": "H",
 }  # fmt: skip
 
 
