@@ -1,0 +1,257 @@
+"""studies/mindca-wording over seeds: what each arm did to a known bias, against its rivals.
+
+    .venv/bin/python benchmarks/wording_seeds.py                 # five seeds; hours on two cores
+    .venv/bin/python benchmarks/wording_seeds.py --pool          # the page again, from finished runs
+
+A seed plants the penalty, splits the persons and starts the training anew. For each, the study runs with
+the arms below and, for the curve, with fewer feedback records; `wording_fairlearn.py` adds arms without
+feedback (fairlearn is fetched into psyalign's cache folder; --peers none leaves them out). Finished
+runs are skipped, so the same command goes on after an interruption. All figures are of audit persons, by one
+piece of code for all arms. Intervals are t intervals over seeds (n − 1 degrees of freedom): they hold what
+the plant, the split and the training do, though audit persons of two seeds overlap.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.metrics import cohen_kappa_score
+
+from psyalign.dif import analyse, matching_strata
+from psyalign.foundation.tables import read_table
+from psyalign.scorer.models import cache_folder
+
+HERE = Path(__file__).parent
+STUDY = HERE.parent / "studies" / "mindca-wording"
+FAIRLEARN = ("fairlearn==0.15.0", "narwhals==2.29.0")
+RECORDS = (50, 100, 200)
+ALL_RECORDS = 400
+PROBES = 1000
+ARMS = (
+    "baseline",
+    "refit",
+    "dpo",
+    "ppo",
+    "equivalence",
+    "refit+equivalence",
+    "dpo+equivalence",
+    "distill+equivalence",
+    "ceiling",
+)
+CURVE_ARMS = ("baseline", "refit", "dpo", "equivalence", "refit+equivalence")
+FIGURES = {
+    "mean_es": "mean ES",
+    "wording": "wording effect",
+    "mean_abs_es": "mean abs. ES",
+    "qwk": "QWK",
+    "r": "r",
+    "rmse": "RMSE",
+    "sd_ratio": "SD ratio",
+}
+
+
+def main() -> None:
+    options = _options()
+    seeds = options.seeds
+    if not options.pool:
+        with ThreadPoolExecutor(options.jobs) as pool:
+            list(pool.map(lambda seed: _run_seed(seed, options), seeds))
+    table = pd.concat([_figures_of_seed(seed) for seed in seeds], ignore_index=True)
+    HERE.joinpath("results").mkdir(exist_ok=True)
+    table.round(6).to_csv(HERE / "results" / "wording_seeds.csv", index=False)
+    print(_page(table, seeds))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="mindca-wording over seeds")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="seeds at a time")
+    parser.add_argument("--peers", choices=["auto", "none"], default="auto", help="fairlearn's arms")
+    parser.add_argument("--pool", action="store_true", help="run nothing; pool what is there")
+    return parser.parse_args()
+
+
+def _run_seed(seed: int, options: argparse.Namespace) -> None:
+    """The study with this seed, with all records and with fewer, and the arms on frozen embeddings."""
+    whole = STUDY / "runs" / f"seed-{seed}"
+    _study_run(whole, seed, ARMS, options.jobs)
+    for records in RECORDS:
+        folder = STUDY / "runs" / f"seed-{seed}-n{records}"
+        if not folder.exists():  # the same data and baseline: only the feedback is less
+            for part in ("data", "sft", "scores/baseline"):
+                shutil.copytree(whole / part, folder / part)
+        changes = [f"feedback.max_responses={records}", f"feedback.max_equivalences={records}"]
+        _study_run(folder, seed, CURVE_ARMS, options.jobs, changes)
+    if options.peers == "auto" and not (whole / "peers").exists():
+        _quiet(
+            [sys.executable, str(HERE / "wording_fairlearn.py"), str(whole), str(seed)],
+            options.jobs,
+            path=_fairlearn(),
+        )
+
+
+def _study_run(folder: Path, seed: int, arms: Sequence[str], jobs: int, changes: Sequence[str] = ()) -> None:
+    if (folder / "manifest.json").exists():
+        return
+    every = [f"study.seed={seed}", f"dif.wording_probes={PROBES}", f"align.arms={json.dumps(list(arms))}"]
+    command = [sys.executable, "-m", "psyalign", "study", "run", str(STUDY), "--run", folder.name]
+    for change in (*every, *changes):
+        command += ["--set", change]
+    _quiet(command, jobs)
+
+
+def _quiet(command: list[str], jobs: int, path: Path | None = None) -> None:
+    print(f"… {' '.join(command[1:])}", file=sys.stderr)
+    environment = os.environ | {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))}
+    if path:
+        environment["PYTHONPATH"] = os.pathsep.join([str(path), os.environ.get("PYTHONPATH", "")])
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+
+
+def _fairlearn() -> Path:
+    folder = cache_folder() / "peers" / "fairlearn"
+    if not (folder / "fairlearn").is_dir():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+        subprocess.run([*command, *FAIRLEARN], check=True)
+    return folder
+
+
+def _figures_of_seed(seed: int) -> pd.DataFrame:
+    rows = []
+    for records in (ALL_RECORDS, *RECORDS):
+        folder = STUDY / "runs" / (f"seed-{seed}" + ("" if records == ALL_RECORDS else f"-n{records}"))
+        if not (folder / "tables").is_dir():
+            continue
+        paths = [
+            *sorted(folder.glob("scores/*/scores.parquet")),
+            *sorted(folder.glob("peers/*/scores.parquet")),
+        ]
+        human = read_table(folder / "data" / "criterion.parquet")
+        group = read_table(folder / "data" / "persons.parquet").set_index("person")["variety"]
+        group = group.map({"standard": "reference", "everyday": "focal"})
+        for path in paths:
+            found = _figures(read_table(path), human, group)
+            rows.append({"seed": seed, "records": records, "arm": path.parent.name} | found)
+    return pd.DataFrame(rows)
+
+
+def _figures(scores: pd.DataFrame, human: pd.DataFrame, group: pd.Series) -> dict[str, float]:
+    """The same figures for every arm, from its scores of the audit persons."""
+    judged = human[["person", "item", "score"]]
+    both = scores[scores["primary"]].merge(judged, on=["person", "item"])
+    person = both["person"].unique()
+    matching = matching_strata(both[["person", "item", "score"]], group.loc[person])
+    sd = both.groupby("item")["score"].std(ddof=1)
+    expected = both[["person", "item", "expected"]].rename(columns={"expected": "score"})
+    found = analyse(expected, group=group.loc[person], stratum=matching.stratum, human_sd=sd, methods=["smd"])
+    plain = scores[scores["wording"] == "standard"][["person", "item", "expected"]]
+    other = scores[scores["wording"] != "standard"][["person", "item", "expected"]]
+    pairs = plain.merge(other, on=["person", "item"], suffixes=("", "_other"))
+    return {
+        "mean_es": float(found["es"].mean()),
+        "mean_abs_es": float(found["es"].abs().mean()),
+        "wording": float((pairs["expected_other"] - pairs["expected"]).mean()),
+        "qwk": float(cohen_kappa_score(both["score"], both["modal"], weights="quadratic")),
+        "r": float(np.corrcoef(both["score"], both["expected"])[0, 1]),
+        "rmse": float(np.sqrt(((both["score"] - both["expected"]) ** 2).mean())),
+        "sd_ratio": float(both["expected"].std(ddof=1) / both["score"].std(ddof=1)),
+    }
+
+
+def _interval(values: np.ndarray) -> str:
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return f"{mean:+.3f}"
+    half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
+
+
+def _page(table: pd.DataFrame, seeds: Sequence[int]) -> str:
+    full = table[table["records"] == ALL_RECORDS]
+    by = {arm: part.set_index("seed") for arm, part in full.groupby("arm", sort=False)}
+    arms = [arm for arm in (*ARMS, *sorted(set(by) - set(ARMS))) if arm in by]
+    parts = [f"{len(seeds)} seeds, mean and 95% t interval over seeds.", "", _arm_table(by, arms), ""]
+    for rival in ("refit", "dpo", *[arm for arm in arms if arm.startswith("frozen")]):
+        if rival in by:
+            parts += [
+                f"Against `{rival}` (arm minus rival, paired by seed):",
+                "",
+                _against(by, arms, rival),
+                "",
+            ]
+    parts += [
+        "Reduction against the baseline, 1 − |after| / |before|, paired by seed:",
+        "",
+        _gone(by, arms),
+        "",
+    ]
+    parts += [
+        "Over the number of feedback records (of each kind that an arm learns from):",
+        "",
+        _curve(table),
+    ]
+    return "\n".join(parts)
+
+
+def _arm_table(by: dict[str, pd.DataFrame], arms: Sequence[str]) -> str:
+    rows = [[arm, *(_interval(by[arm][name].to_numpy()) for name in FIGURES)] for arm in arms]
+    return _markdown(["arm", *FIGURES.values()], rows)
+
+
+def _against(by: dict[str, pd.DataFrame], arms: Sequence[str], rival: str) -> str:
+    rows = []
+    for arm in arms:
+        if arm in (rival, "baseline", "ceiling") or arm.startswith("frozen"):
+            continue
+        nearer = {
+            name: by[arm][name].abs() - by[rival][name].abs()
+            for name in ("mean_es", "wording", "mean_abs_es")
+        }
+        better = {name: by[arm][name] - by[rival][name] for name in ("qwk", "r")}
+        rows.append([arm, *(_interval(gap.dropna().to_numpy()) for gap in (nearer | better).values())])
+    names = ["abs. mean ES", "abs. wording effect", "mean abs. ES", "QWK", "r"]
+    return _markdown(["arm", *names], rows)
+
+
+def _gone(by: dict[str, pd.DataFrame], arms: Sequence[str]) -> str:
+    rows, before = [], by["baseline"]
+    for arm in arms:
+        if arm == "baseline" or arm.startswith("frozen"):
+            continue
+        cells = [
+            _interval((1 - by[arm][name].abs() / before[name].abs()).to_numpy())
+            for name in ("mean_es", "wording", "mean_abs_es")
+        ]
+        rows.append([arm, *cells, _interval((by[arm]["qwk"] - before["qwk"]).to_numpy())])
+    return _markdown(["arm", "mean ES", "wording effect", "mean abs. ES", "QWK minus the baseline's"], rows)
+
+
+def _curve(table: pd.DataFrame) -> str:
+    rows = []
+    for arm in CURVE_ARMS[1:]:
+        for records in sorted(table["records"].unique()):
+            part = table[(table["arm"] == arm) & (table["records"] == records)]
+            if len(part):
+                cells = [_interval(part[name].to_numpy()) for name in ("mean_es", "wording", "qwk", "r")]
+                rows.append([arm, str(records), *cells])
+    return _markdown(["arm", "records", "mean ES", "wording effect", "QWK", "r"], rows)
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    main()
