@@ -76,6 +76,7 @@ def examine() -> Iterator[Check]:
     for name in MODELS:
         yield _model(name)
     yield _device()
+    yield _processes()
     yield _disk("disk here", Path.cwd())
     yield _cache()
 
@@ -134,6 +135,22 @@ def _device() -> Check:
     name = torch.cuda.get_device_name() if kind == "cuda" else platform.machine()
     threads = f", {torch.get_num_threads()} threads" if kind == "cpu" else ""
     return Check("device", "ok", f"{kind} ({name}{threads}), precision auto = {compute.precision}")
+
+
+def _processes() -> Check:
+    from psyalign.foundation.launch import launch
+
+    if (started := launch()) is not None:
+        return Check("processes", "ok", f"{started.processes}, {started.local_processes} on this machine")
+    try:
+        import torch
+    except ImportError:
+        return Check("processes", "warning", "unknown: torch cannot be imported")
+    devices = torch.cuda.device_count()
+    if devices > 1 and os.environ.get("PSYALIGN_DEVICE", "auto") in ("auto", "cuda"):
+        line = f"torchrun --nproc-per-node {devices} -m psyalign study run STUDY"
+        return Check("processes", "ok", f"1, on one of {devices} CUDA devices", f"To use all of them: {line}")
+    return Check("processes", "ok", "1 (torchrun starts more)")
 
 
 def _disk(name: str, folder: Path) -> Check:

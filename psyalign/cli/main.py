@@ -5,14 +5,17 @@ Command modules import nothing heavy at their top, so that `psyalign --help` ans
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
 import typer
 
 from psyalign import __version__
-from psyalign.cli import data, demo, dif, doctor, init, items, report, score, study
-from psyalign.cli.failures import ShieldedGroup
+from psyalign.cli import data, demo, dif, doctor, evaluate, feedback, init, items, report, score, study
+from psyalign.cli.failures import ShieldedGroup, report_problem
+from psyalign.foundation.errors import PsyalignError
+from psyalign.foundation.launch import Launch, launch
 
 __all__ = ["app", "main"]
 
@@ -64,7 +67,9 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(items.app, name="items")
 app.add_typer(data.app, name="data")
 app.add_typer(study.app, name="study")
+app.add_typer(feedback.app, name="feedback")
 app.command("score")(score.score)
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(dif.app, name="dif")
 app.add_typer(report.app, name="report")
 
@@ -74,4 +79,24 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets "?", not a crash
-    app(prog_name="psyalign")
+    started = launch()
+    if started is None:
+        app(prog_name="psyalign")
+    else:
+        _main_of_several(started)
+
+
+def _main_of_several(started: Launch) -> None:
+    """Under torchrun: process 0 runs the command, the others do their part in what it trains and scores."""
+    from psyalign.scorer.distributed import together
+
+    try:
+        with together(started) as leads:
+            if leads:
+                try:
+                    app(prog_name="psyalign")
+                finally:  # when one process has ended, torchrun stops the others: the exit code stands
+                    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    except PsyalignError as problem:  # they could not be joined: said once a machine
+        code = problem.exit_code if started.local_rank else report_problem(problem)
+        raise SystemExit(code) from None

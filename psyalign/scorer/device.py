@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 
 from psyalign.foundation.errors import ModelError
+from psyalign.foundation.launch import launch
 
 __all__ = ["Compute", "choose_compute", "deterministic"]
 
@@ -43,6 +44,8 @@ class Compute:
 def choose_compute(precision: Precision = "auto", device: str = "auto") -> Compute:
     """CUDA before MPS before CPU; bf16 where the hardware multiplies it natively.
 
+    Under torchrun each process of a machine has the CUDA device of its number there.
+
     Parameters
     ----------
     precision : {"auto", "float32", "bf16"}
@@ -54,11 +57,20 @@ def choose_compute(precision: Precision = "auto", device: str = "auto") -> Compu
     Raises
     ------
     ModelError
-        The device is not there.
+        The device is not there, or torchrun started more processes than there are CUDA devices.
     """
     name = device if device != "auto" else os.environ.get("PSYALIGN_DEVICE", "auto")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if _mps() else "cpu"
+    if name == "cuda" and (started := launch()) is not None:
+        if started.local_processes > torch.cuda.device_count():
+            raise ModelError(
+                f"{started.local_processes} processes were started for {torch.cuda.device_count()} CUDA "
+                "device(s) of this machine.",
+                where="torchrun --nproc-per-node",
+                mend="Start at most one process a device, or set PSYALIGN_DEVICE=cpu.",
+            )
+        name = f"cuda:{started.local_rank}"
     try:
         chosen = torch.device(name)
         torch.empty(1, device=chosen)
@@ -89,3 +101,5 @@ def deterministic(seed: int) -> None:
     """Seed torch and ask for deterministic kernels (on CPU: the same bytes in every run)."""
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # memory that is about to be written need not be filled with NaN first
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

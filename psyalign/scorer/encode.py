@@ -13,7 +13,10 @@ from psyalign.foundation.errors import DataError, ModelError
 from psyalign.items import Item
 from psyalign.scorer.prompt import ANSWER_CUE, prompt_context
 
-__all__ = ["Batch", "Encoded", "Encoder", "inference_batches", "training_batches"]
+__all__ = ["WIDTHS", "Batch", "Encoded", "Encoder", "inference_batches", "training_batches"]
+
+# Batches are as wide as a multiple of this: memory is used again, and kernels are made for fewer shapes.
+WIDTHS = 8
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Encoded:
     max_scores: int
     pad_id: int
     truncated: int
+    max_tokens: int
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -56,8 +60,12 @@ class Encoded:
         return np.array([len(ids) for ids in self.ids], dtype=np.int64)
 
     def batch(self, rows: Sequence[int], device: torch.device, *, left: bool = False) -> Batch:
-        """Pad `rows` to their longest, on the right (or the left), and move them to `device`."""
-        width = max(len(self.ids[row]) for row in rows)
+        """Pad `rows` to their longest, on the right (or the left), and move them to `device`.
+
+        The width is a multiple of `WIDTHS` where that is no more than the longest prompt may have.
+        """
+        longest = max(len(self.ids[row]) for row in rows)
+        width = max(longest, min(longest + -longest % WIDTHS, self.max_tokens))
         ids = torch.full((len(rows), width), self.pad_id, dtype=torch.long)
         attention = torch.zeros((len(rows), width), dtype=torch.long)
         pool = torch.zeros((len(rows), width))
@@ -160,6 +168,7 @@ class Encoder:
             self.max_scores,
             pad if pad is not None else 0,
             truncated,
+            self._max_tokens,
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from psyalign.foundation.progress import progress_bar
 from psyalign.foundation.seeds import derive_seed, generator
 from psyalign.items import Item
 from psyalign.scorer.device import choose_compute, deterministic
+from psyalign.scorer.distributed import current_team, recipe, run_batches
 from psyalign.scorer.encode import Encoded, Encoder, inference_batches, training_batches
 from psyalign.scorer.losses import ClassWeights, Loss, balanced_weights, mean_loss
 from psyalign.scorer.models import resolve_base
@@ -132,6 +132,7 @@ class LoraScorer:
             layers=self.layers,
             made_by=self._made_by(),
         )
+        self.network_.recipe = recipe(self)
         self.network_.eval()
         return self
 
@@ -220,23 +221,26 @@ class LoraScorer:
 
     def outputs(self, responses: pd.DataFrame, *, label: str = "score", quiet: bool = False) -> np.ndarray:
         """Raw head outputs, shape (N, K) float64: logits of a scorer, rewards of a reward model."""
-        return self._apply(self.network_.outputs, responses, label, quiet)
+        return self._apply("outputs", responses, label, quiet)
 
     def predict_log_proba(
         self, responses: pd.DataFrame, *, label: str = "score", quiet: bool = False
     ) -> np.ndarray:
         """Log-probabilities of the score points, shape (N, K) float64."""
-        return self._apply(self.network_.log_probs, responses, label, quiet)
+        return self._apply("log_probs", responses, label, quiet)
 
-    def _apply(self, function: Any, responses: pd.DataFrame, label: str, quiet: bool) -> np.ndarray:
+    def _apply(self, function: str, responses: pd.DataFrame, label: str, quiet: bool) -> np.ndarray:
         encoded = self.encode(responses)
+        batches = inference_batches(encoded.lengths)
         result = np.empty((len(encoded), encoded.max_scores))
-        with torch.inference_mode(), progress_bar(len(encoded), label, "response") as bar:
+        team = current_team()
+        with progress_bar(len(encoded), label, "response") as bar:
             bar.disable = quiet
-            for rows in inference_batches(encoded.lengths):
-                batch = encoded.batch(rows, self.network_.compute.device)
-                result[rows] = function(batch).double().cpu().numpy()
-                bar.update(len(rows))
+            if team is not None and team.free and len(batches) > 1:
+                return team.score(self, function, encoded, batches, bar)
+            tables = run_batches(self.network_, function, encoded, batches, bar)
+            for rows, table in zip(batches, tables, strict=True):
+                result[rows] = table
         return result
 
     def predict_proba(self, responses: pd.DataFrame, *, quiet: bool = True) -> np.ndarray:

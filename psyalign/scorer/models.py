@@ -55,14 +55,18 @@ class BaseModel:
                 self.location, dtype="float32", use_safetensors=True, trust_remote_code=False
             )
 
-    def load_head_rows(self, token_ids: list[int]) -> Any:
-        """Rows of the language-model head for `token_ids`, shape (K, hidden), float32."""
+    def load_language_model(self) -> Any:
+        """The causal LM with the head over its whole vocabulary, float32, from safetensors only."""
         from transformers import AutoModelForCausalLM
 
         with _loading(self.name):
-            model = AutoModelForCausalLM.from_pretrained(
+            return AutoModelForCausalLM.from_pretrained(
                 self.location, dtype="float32", use_safetensors=True, trust_remote_code=False
             )
+
+    def load_head_rows(self, token_ids: list[int]) -> Any:
+        """Rows of the language-model head for `token_ids`, shape (K, hidden), float32."""
+        model = self.load_language_model()
         return model.get_output_embeddings().weight[token_ids].detach().clone()
 
     def load_tokenizer(self) -> Any:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from psyalign.foundation.errors import ModelError
 from psyalign.foundation.files import atomic_path
+from psyalign.scorer.attention import use_attention
 from psyalign.scorer.device import Compute
 from psyalign.scorer.encode import Batch
+from psyalign.scorer.lora_linear import fuse_lora, keep_frozen_low
 from psyalign.scorer.lower_layers import LowerLayers, adapted_modules
+from psyalign.scorer.prefix import Layout, can_share, laid_out, lay_out
+
+if TYPE_CHECKING:
+    from psyalign.scorer.distributed import Team
 
 __all__ = ["ABSENT", "KWayNetwork"]
 
@@ -68,6 +74,11 @@ class KWayNetwork(nn.Module):
             # peft asks transformers for an attribute whose name is to change; nothing for users to mend
             warnings.simplefilter("ignore", FutureWarning)
             self.backbone = get_peft_model(backbone, config)
+        fuse_lora(backbone)
+        if compute.bf16:
+            keep_frozen_low(backbone)
+        ours = use_attention(backbone)
+        self._shares = ours and head_rows is not None and can_share(backbone)  # encoders look both ways
         self._lower = LowerLayers(backbone, layers, made_by) if layers else None
         hidden = backbone.config.hidden_size
         self.head = nn.Linear(hidden, max_scores, bias=head_rows is None)
@@ -79,23 +90,42 @@ class KWayNetwork(nn.Module):
                 self.head.weight.copy_(head_rows)
         self.compute = compute
         self.to(compute.device)
+        self.recipe: dict[str, Any] = {}  # how another process builds it
+        self.team: Team | None = None  # the processes that share its passes while it is trained
 
     def outputs(self, batch: Batch) -> torch.Tensor:
-        """Raw outputs of the head, shape (B, K), float32."""
+        """Raw outputs of the head, shape (B, K), float32; of the team's making where there is one."""
+        return self.own_outputs(batch) if self.team is None else self.team.outputs(self, batch)
+
+    def own_outputs(self, batch: Batch) -> torch.Tensor:
+        """Raw outputs of the head, shape (B, K), float32, made in this process."""
+        layout = lay_out(batch) if self._shares else None
         with self.compute.autocast():
-            hidden = self._hidden(batch)
-        pooled = (hidden.float() * batch.pool_mask[:, :, None]).sum(dim=1)
+            hidden = self._hidden(batch, layout)
+        if layout is None:
+            pooled = (hidden.float() * batch.pool_mask[:, :, None]).sum(dim=1)
+        else:  # a causal LM's last token is the one that is pooled
+            pooled = hidden[0, layout.last].float()
         result: torch.Tensor = self.head(pooled)
         return result
 
-    def _hidden(self, batch: Batch) -> torch.Tensor:
-        if self._lower is None:
-            context: AbstractContextManager[None] = nullcontext()
-        else:
-            context = self._lower.given(self._lower.states(batch))
-        with context:
-            result = self.backbone(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
-        hidden: torch.Tensor = result.last_hidden_state
+    def _hidden(self, batch: Batch, layout: Layout | None) -> torch.Tensor:
+        """Last hidden states, (B, L, hidden), or (1, T, hidden) of a layout."""
+        tokens: dict[str, Any] = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
+        states = None if self._lower is None else self._lower.states(batch)
+        with ExitStack() as contexts:
+            if layout is not None:
+                # attention makes its own mask; one of four dimensions is left alone on its way there
+                tokens = {
+                    "input_ids": batch.input_ids.flatten()[layout.index][None],
+                    "position_ids": layout.positions[None],
+                    "attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool, device=layout.index.device),
+                }
+                states = None if states is None else states.flatten(0, 1)[layout.index][None]
+                contexts.enter_context(laid_out(layout))
+            if self._lower is not None and states is not None:
+                contexts.enter_context(self._lower.given(states))
+            hidden: torch.Tensor = self.backbone(**tokens).last_hidden_state
         return hidden
 
     def log_probs(self, batch: Batch) -> torch.Tensor:

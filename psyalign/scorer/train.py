@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from psyalign.foundation.files import atomic_path
 from psyalign.foundation.progress import progress_bar
 from psyalign.foundation.seeds import derive_seed
 from psyalign.scorer.device import deterministic
+from psyalign.scorer.distributed import current_team
 from psyalign.scorer.network import KWayNetwork
 
 __all__ = ["LossRow", "Training", "train"]
@@ -56,6 +58,9 @@ def train(
 ) -> list[LossRow]:
     """Update the network's LoRA and head.
 
+    Under torchrun the other processes share the passes; see `psyalign.scorer.distributed`. The result
+    is the same up to the order of float32 sums, but for the noise of dropout, where that is active.
+
     Parameters
     ----------
     network : KWayNetwork
@@ -84,7 +89,7 @@ def train(
     Raises
     ------
     ModelError
-        The loss is not finite.
+        The loss is not finite; or, under torchrun, the processes come to differ.
     """
     parameters = network.trainable()
     optimiser = torch.optim.AdamW(
@@ -100,10 +105,14 @@ def train(
     if checkpoint is not None and checkpoint.is_file():
         start, history = _restore(checkpoint, parameters, optimiser, schedule)
     network.train(dropout)
-    with progress_bar(total, label) as bar:
+    team = current_team()
+    with progress_bar(total, label) as bar, team.training(network) if team else nullcontext():
         bar.update(len(history))
         for epoch in range(start, settings.epochs):
-            deterministic(derive_seed(settings.seed, label, epoch))  # dropout, if there is any
+            seed = derive_seed(settings.seed, label, epoch)
+            deterministic(seed)  # dropout, if there is any
+            if team:
+                team.start_epoch(seed, dropout)
             for step in plan(epoch):
                 for loss in losses(step):
                     history.append(
@@ -130,8 +139,13 @@ def _update(
         )
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    team = current_team()
+    if team:
+        team.gather_gradients()
     torch.nn.utils.clip_grad_norm_(parameters.values(), settings.clip)
     optimiser.step()
+    if team:
+        team.spread_weights()
     return value
 
 

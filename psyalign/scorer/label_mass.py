@@ -1,0 +1,60 @@
+"""How much of a causal LM's probability is not on the score labels, before fine-tuning."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from psyalign.foundation.errors import ModelError
+from psyalign.scorer.lora_scorer import LoraScorer
+
+__all__ = ["label_mass_outside"]
+
+
+def label_mass_outside(scorer: LoraScorer, responses: pd.DataFrame) -> np.ndarray:
+    """Share of the raw base's next-token probability that is not on the item's score tokens, shape (N,).
+
+    The base reads the scorer's prompt and, with its own language-model head, spreads probability over the
+    whole vocabulary for the token that follows the cue; LoRA is switched off. Near 0 the base takes the
+    prompt as a question for a score; near 1 it would go on with something else, and fine-tuning has the
+    task to teach from the start. After fine-tuning there is no such share: the scorer has a head of K rows
+    and no vocabulary, and its K probabilities sum to 1.
+
+    Parameters
+    ----------
+    scorer : LoraScorer
+        Built or fitted, on a causal LM.
+    responses : DataFrame with columns item, response; N rows
+
+    Returns
+    -------
+    ndarray of float64, from 0 to 1
+        In float32 arithmetic, one prompt at a time: no padding, little memory.
+
+    Raises
+    ------
+    ModelError
+        The base is an encoder, which has no vocabulary to spread probability over.
+    """
+    if scorer.base_.kind != "causal":
+        raise ModelError(
+            "Only a causal LM has a vocabulary at the place of the score.",
+            where="[scorer] base",
+            mend="Nothing is to be measured for an encoder: its head has the score points and no more.",
+        )
+    encoded, labels = scorer.encode(responses), torch.tensor(scorer.encoder_.score_tokens())
+    device, backbone = scorer.network_.compute.device, scorer.network_.backbone
+    model = scorer.base_.load_language_model().eval()
+    # the scorer's own copy of the frozen weights: the base is not held twice where memory is dear
+    setattr(model, model.base_model_prefix, backbone.get_base_model())
+    model.to(device)
+    outside = np.empty(len(encoded))
+    with torch.inference_mode(), backbone.disable_adapter():
+        for row, points in enumerate(encoded.n_scores.tolist()):
+            batch = encoded.batch([row], device)
+            found = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
+            proba = found.logits[0, -1].double().softmax(dim=-1).cpu()
+            proba[labels[:points]] = 0.0  # 1 − their sum would lose a tiny share outside
+            outside[row] = float(proba.sum())
+    return outside
