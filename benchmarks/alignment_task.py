@@ -21,6 +21,8 @@ class Task:
     Attributes
     ----------
     kind : {"reward", "dpo", "ppo"}
+    ours : {"reward", "dpo", "ppo", "distill"}
+        Our side's objective.
     model : str
         Folder of the base model.
     prompts, held : list of lists of int
@@ -33,6 +35,8 @@ class Task:
         Judgements on each training response.
     batches : list of lists of int
         Training responses of each optimiser step, in order.
+    evaluations : list of int
+        After how many batches the held-out figure is taken.
     adapter : str
         Safetensors file with LoRA's start, the same for both.
     layers : int
@@ -40,6 +44,7 @@ class Task:
     """
 
     kind: str
+    ours: str
     model: str
     prompts: list[list[int]]
     held: list[list[int]]
@@ -72,6 +77,15 @@ class Task:
     def passes(self) -> int:
         """How many updates each batch is for."""
         return self.inner if self.kind == "ppo" else 1
+
+    @property
+    def our_passes(self) -> int:
+        """The same on our side."""
+        return self.inner if self.ours == "ppo" else 1
+
+    @property
+    def our_updates(self) -> int:
+        return len(self.batches) * self.our_passes
 
 
 def save_task(task: Task, path: Path) -> None:

@@ -135,7 +135,7 @@ def _ppo(task: Task) -> Meter:
         **common,
     )
     _start(trainer.policy_model, task)
-    return _run(trainer, task, lambda: _policy_reward(trainer.policy_model, task), of_batch=task.inner)
+    return _run(trainer, task, lambda: _policy_reward(trainer.policy_model, task))
 
 
 class _Same:
@@ -258,7 +258,7 @@ def _start(model: Any, task: Task) -> None:
     assert found == len(ours), (found, len(ours))
 
 
-def _run(trainer: Any, task: Task, evaluate: Any, *, of_batch: int = 1) -> Meter:
+def _run(trainer: Any, task: Task, evaluate: Any) -> Meter:
     from transformers import TrainerCallback
 
     def held_out() -> float:
@@ -269,7 +269,7 @@ def _run(trainer: Any, task: Task, evaluate: Any, *, of_batch: int = 1) -> Meter
         trainer.model.train(training)
         return float(reward)
 
-    meter = Meter(held_out, [step // of_batch for step in task.evaluations])
+    meter = Meter(held_out, task.evaluations)
 
     class Clock(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, *_: Any, **__: Any) -> None:

@@ -35,21 +35,11 @@ from psyalign.scorer.models import cache_folder
 HERE = Path(__file__).parent
 STUDY = HERE.parent / "studies" / "mindca-wording"
 FAIRLEARN = ("fairlearn==0.15.0", "narwhals==2.29.0")
-RECORDS = (50, 100, 200)
+RECORDS = (25, 100)
 ALL_RECORDS = 400
 PROBES = 1000
-ARMS = (
-    "baseline",
-    "refit",
-    "dpo",
-    "ppo",
-    "equivalence",
-    "refit+equivalence",
-    "dpo+equivalence",
-    "distill+equivalence",
-    "ceiling",
-)
-CURVE_ARMS = ("baseline", "refit", "dpo", "equivalence", "refit+equivalence")
+ARMS = ("baseline", "refit", "dpo", "equivalence", "refit+equivalence")
+CURVE_ARMS = ("baseline", "refit", "equivalence", "refit+equivalence")
 FIGURES = {
     "mean_es": "mean ES",
     "wording": "wording effect",

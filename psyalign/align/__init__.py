@@ -2,17 +2,21 @@
 
 from psyalign.align.closed_form import ClosedFormScorer
 from psyalign.align.control import KLControl
+from psyalign.align.fairness import GroupPenalty, smd_contrast
 from psyalign.align.group_weights import GroupWeights
 from psyalign.align.inputs import AlignSettings, EquivalencePairs, Objective, ScoredFeedback
 from psyalign.align.losses import (
     DpoVariant,
     distillation_loss,
+    distribution_gap,
     dpo_loss,
     entropy,
     equivalence_loss,
+    expected_gap,
     kl_divergence,
     ppo_loss,
     sampled_ppo_loss,
+    spread_guard,
     supervised_loss,
 )
 from psyalign.align.optimum import mean_kl, objective, optimal_log_probs, optimality_gap
@@ -24,6 +28,7 @@ __all__ = [
     "ClosedFormScorer",
     "DpoVariant",
     "EquivalencePairs",
+    "GroupPenalty",
     "GroupWeights",
     "KLControl",
     "Objective",
@@ -31,9 +36,11 @@ __all__ = [
     "ScoredFeedback",
     "align",
     "distillation_loss",
+    "distribution_gap",
     "dpo_loss",
     "entropy",
     "equivalence_loss",
+    "expected_gap",
     "kl_divergence",
     "mean_kl",
     "objective",
@@ -41,5 +48,7 @@ __all__ = [
     "optimality_gap",
     "ppo_loss",
     "sampled_ppo_loss",
+    "smd_contrast",
+    "spread_guard",
     "supervised_loss",
 ]

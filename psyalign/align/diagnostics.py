@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from psyalign.agreement import agreement
-from psyalign.align.optimum import optimal_log_probs
+from psyalign.align.optimum import PRESENT, optimal_log_probs
 
 __all__ = [
     "BetaChoice",
@@ -32,9 +32,6 @@ __all__ = [
 ]
 
 Array = npt.NDArray[np.float64]
-
-# A log-probability below this is not a small one: the item has no such score point.
-PRESENT = -5e3
 
 
 def response_kl(log_probs: Array, other: Array) -> Array:

@@ -33,7 +33,11 @@ class ScoredFeedback:
         The frozen reward model's rewards, for PPO and distillation.
     groups : (N,) int, optional
         Group of each response's person, from 0, for group-robust weighting; never an input of
-        the scorer.
+        the scorer. For the penalties on group differences 0 is the reference group, 1 the focal
+        one, and nobody else counts.
+    strata : (N,) float, optional
+        Stratum of each response's person in a matching score that is not the scorer's own, for
+        the conditional-DIF penalty; NaN for persons without one.
     """
 
     responses: pd.DataFrame
@@ -42,6 +46,7 @@ class ScoredFeedback:
     reference: np.ndarray
     rewards: np.ndarray
     groups: np.ndarray | None = None
+    strata: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ class EquivalencePairs:
     ----------
     first, second : DataFrame with columns item, response
     teacher : (M, K)
-        Log-probabilities that both wordings are held to.
+        Log-probabilities that both wordings are held to; where the term is not anchored, what
+        level and spread of the scores are held to.
     """
 
     first: pd.DataFrame
@@ -83,6 +89,13 @@ class AlignSettings:
         Weight of the cross-entropy to the feedback's scores, added to DPO and PPO.
     group_robust : float
         Step size of group-robust weighting in DPO and PPO; 0 is none.
+    equivalence : {"anchored", "expected", "distribution"}
+        Which equivalence term: see `psyalign.align.equivalence_loss`, `psyalign.align.expected_gap`
+        and `psyalign.align.distribution_gap`.
+    equivalence_guard : float
+        Weight of `psyalign.align.spread_guard` beside a term that is not anchored.
+    dif_penalty, parity_penalty : float
+        Weights of the penalties on group differences beside score feedback; 0 is none.
     """
 
     training: Training
@@ -96,3 +109,7 @@ class AlignSettings:
     ppo_actions: Literal["all", "sampled"] = "all"
     sft_anchor: float = 0.0
     group_robust: float = 0.0
+    equivalence: Literal["anchored", "expected", "distribution"] = "anchored"
+    equivalence_guard: float = 1.0
+    dif_penalty: float = 0.0
+    parity_penalty: float = 0.0

@@ -43,13 +43,13 @@ def align(
     feedback : ScoredFeedback or None
         Needed unless `objective` is "none".
     pairs : EquivalencePairs or None
-        Adds the anchored equivalence term with weight ``settings.equivalence_weight``.
+        Adds the equivalence term with weight ``settings.equivalence_weight``.
     settings : AlignSettings
     label : str
     checkpoint : Path, optional
         Not written where a step depends on more than the weights: with a KL target or budget, drawn
-        actions or group-robust weights, an arm that was cut off starts anew, and ends as if it
-        had not been.
+        actions, group-robust weights or a penalty on group differences, an arm that was cut off
+        starts anew, and ends as if it had not been.
     control : KLControl, optional
         Steers β, and ends the training at a KL budget. Without one, β is ``settings.beta``.
 

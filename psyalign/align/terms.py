@@ -9,9 +9,17 @@ import pandas as pd
 import torch
 
 from psyalign.align.control import KLControl
+from psyalign.align.fairness import group_penalty
 from psyalign.align.group_weights import GroupWeights
 from psyalign.align.inputs import AlignSettings, EquivalencePairs, Objective, ScoredFeedback
-from psyalign.align.losses import equivalence_loss, kl_divergence
+from psyalign.align.losses import (
+    distribution_gap,
+    equivalence_loss,
+    expected_gap,
+    expected_scores,
+    kl_divergence,
+    spread_guard,
+)
 from psyalign.align.objectives import ScoreBatch, score_loss, score_risk
 from psyalign.align.optimum import optimal_log_probs
 from psyalign.align.sampling import SampledActions
@@ -39,7 +47,8 @@ class ScoreTerm:
     Raises
     ------
     DataError
-        Group-robust weighting is asked for, and the feedback says no groups.
+        Group-robust weighting or a penalty on group differences is asked for, and the feedback
+        does not say what it needs.
     """
 
     def __init__(
@@ -68,12 +77,14 @@ class ScoreTerm:
             SampledActions(len(feedback.responses), settings.training.seed, label) if sampled else None
         )
         self._robust = _robust(feedback, objective, settings)
+        self._penalty = group_penalty(feedback, settings)
         self.lengths = self._encoded.lengths
 
     @property
     def keeps_state(self) -> bool:
         """Whether a step depends on earlier ones by more than the network's weights."""
-        return self._control.watches or self._sampled is not None or self._robust is not None
+        kept = (self._sampled, self._robust, self._penalty)
+        return self._control.watches or any(part is not None for part in kept)
 
     def losses(self, rows: list[int], inner: int) -> Iterator[torch.Tensor]:
         """A loss for each of the inner epochs on one batch."""
@@ -85,7 +96,8 @@ class ScoreTerm:
                 self._watch(log_probs, rows, first=batch is None)
             if batch is None:
                 batch = self._batch(rows, log_probs.detach())
-            yield self._loss(rows, log_probs, batch)
+            loss = self._loss(rows, log_probs, batch)
+            yield loss if self._penalty is None else loss + self._penalty.loss(rows, log_probs)
 
     def _watch(self, log_probs: torch.Tensor, rows: list[int], *, first: bool) -> None:
         kl = float(kl_divergence(log_probs.detach(), self._reference[rows]).mean())
@@ -142,7 +154,7 @@ def _robust(
 
 
 class PairTerm:
-    """The anchored equivalence term.
+    """The equivalence term: anchored, or the gap between the wordings and what guards the scores' spread.
 
     Parameters
     ----------
@@ -159,9 +171,21 @@ class PairTerm:
         self._encoded = scorer.encode(pd.concat([pairs.first, pairs.second], ignore_index=True))
         device = self._network.compute.device
         self._teacher = torch.tensor(pairs.teacher, dtype=torch.float32, device=device)
-        self._weight = settings.equivalence_weight
+        self._settings = settings
+        if settings.equivalence != "anchored":
+            self._hold_spread(pairs)
         both = self._encoded.lengths
         self.lengths = np.maximum(both[: self._count], both[self._count :])
+
+    def _hold_spread(self, pairs: EquivalencePairs) -> None:
+        """What the guard compares with: the reference's expected scores, and the same within items."""
+        device = self._network.compute.device
+        reference = np.exp(pairs.teacher) @ np.arange(pairs.teacher.shape[1])
+        centre = pd.Series(reference).groupby(pairs.first["item"].to_numpy()).transform("mean").to_numpy()
+        self._reference, self._within = (
+            torch.tensor(scores, dtype=torch.float32, device=device)
+            for scores in (reference, reference - centre)
+        )
 
     def losses(self, rows: list[int], inner: int) -> Iterator[torch.Tensor]:
         """A loss for each of the inner epochs on one batch of pairs."""
@@ -170,4 +194,14 @@ class PairTerm:
         for _ in range(inner):
             log_probs = self._network.log_probs(batch)
             stacked = log_probs.reshape(2, len(rows), log_probs.shape[1])
-            yield self._weight * equivalence_loss(stacked, self._teacher[rows])
+            yield self._settings.equivalence_weight * self._loss(rows, stacked)
+
+    def _loss(self, rows: list[int], log_probs: torch.Tensor) -> torch.Tensor:
+        kind, guard = self._settings.equivalence, self._settings.equivalence_guard
+        if kind == "anchored":
+            return equivalence_loss(log_probs, self._teacher[rows])
+        gap = expected_gap(log_probs) if kind == "expected" else distribution_gap(log_probs)
+        if not guard:
+            return gap
+        expected = expected_scores(log_probs)
+        return gap + guard * spread_guard(expected, self._reference[rows], self._within[rows])

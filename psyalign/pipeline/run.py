@@ -19,10 +19,11 @@ from psyalign.foundation.progress import say
 from psyalign.items import ItemBank
 from psyalign.study import Study
 
-__all__ = ["Run", "Stage", "now"]
+__all__ = ["CHECKPOINT", "Run", "Stage", "now"]
 
 DONE = "done.json"
 STARTED = "started.json"
+CHECKPOINT = "checkpoint"  # how the names begin of what a training that was cut off goes on with
 
 
 def now() -> str:
@@ -93,8 +94,8 @@ class Run:
         """Run a stage unless the same stage is done already.
 
         A stage is done when done.json with its key is there, which is written last. What an
-        unfinished stage left is thrown away, but for the checkpoint of a training with the
-        same key, which is gone on with.
+        unfinished stage left is thrown away, but for the checkpoints of trainings with the
+        same key (what is called checkpoint…), which are gone on with.
         """
         key = hash_json(
             [
@@ -118,7 +119,8 @@ class Run:
         seconds = time.monotonic() - start + earlier
         record = {"key": key, "seconds": round(seconds, 2), "finished": now(), "facts": dict(facts or {})}
         write_json(folder / DONE, record)
-        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        for path in _checkpoints(folder):
+            _remove(path)
         self.done[stage.name] = record
         self.event("finished", stage=stage.name, seconds=record["seconds"])
         say(f"{stage.name}: finished in {seconds:.0f} s")
@@ -126,13 +128,14 @@ class Run:
     def _clear(self, folder: Path, key: str) -> float:
         """Empty the stage's folder; return the seconds spent up to a checkpoint that is kept."""
         started = _read_if_there(folder / STARTED)
-        checkpoint = folder / "checkpoint.safetensors"
+        kept = _checkpoints(folder)
+        written = [path for part in kept for path in (part, *part.rglob("*")) if path.is_file()]
         spent = 0.0
-        if started and started["key"] == key and checkpoint.is_file():
-            spent = max(0.0, checkpoint.stat().st_mtime - started["clock"])
+        if started and started["key"] == key and written:
+            spent = max(0.0, max(path.stat().st_mtime for path in written) - started["clock"])
             for path in folder.iterdir():
-                if path not in (checkpoint, folder / STARTED):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                if path not in (*kept, folder / STARTED):
+                    _remove(path)
         else:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -143,6 +146,15 @@ class Run:
     def max_scores(self) -> int:
         """K: the largest number of score points of an item."""
         return max(len(item.scores) for item in self.bank.items.values())
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """What the stage's trainings left for going on: files, and folders of an ensemble's members."""
+    return sorted(folder.glob(f"{CHECKPOINT}*"))
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _read_if_there(path: Path) -> dict[str, Any] | None:

@@ -14,12 +14,14 @@ from filelock import FileLock, Timeout
 from psyalign.foundation.errors import RunError
 from psyalign.foundation.files import write_json, write_text
 from psyalign.foundation.hashing import hash_file, hash_json
+from psyalign.foundation.launch import launch
 from psyalign.foundation.provenance import provenance
 from psyalign.foundation.tables import write_csv
 from psyalign.items import ItemBank, load_bank
 from psyalign.pipeline.data import load_study_bank
 from psyalign.pipeline.run import Run, Stage, now
-from psyalign.study import Study, load_study, resolved, resolved_toml
+from psyalign.pipeline.stages.settled import CHOICES
+from psyalign.study import Study, cautions, load_study, resolved, resolved_toml
 
 __all__ = ["run_study", "score_responses"]
 
@@ -30,7 +32,8 @@ def run_study(
     """Run a study from its data to the tables that the report reads.
 
     Stages that are done with the same settings and inputs are skipped; an interrupted one is
-    gone on with. Two processes never work on one run.
+    gone on with. Two commands never work on one run; the processes of one torchrun share its work within
+    `psyalign.scorer.distributed.together`, where the first alone calls this.
 
     Parameters
     ----------
@@ -83,7 +86,9 @@ def _empty(folder: Path) -> None:
 
 def _run(run: Run, inputs: dict[str, str]) -> None:
     started = now()
-    run.event("run started", study=run.study.study.name)
+    started_by = launch()
+    processes = {"processes": started_by.processes} if started_by else {}
+    run.event("run started", study=run.study.study.name, **processes)
     write_text(run.path("study.resolved.toml"), resolved_toml(run.study))
     _keep_items(run)
     for stage in _stages(run, inputs):
@@ -120,7 +125,7 @@ def _inputs(study: Study, bank: ItemBank) -> dict[str, str]:
 
 def _stages(run: Run, inputs: dict[str, str]) -> list[Stage]:
     """The stages of the study in the order in which they run."""
-    from psyalign.pipeline.stages import align, data, evaluate, feedback, reward, scores, sft
+    from psyalign.pipeline.stages import align, choice, data, evaluate, feedback, reward, scores, sft
 
     settings = resolved(run.study)
     seed = run.study.study.seed
@@ -136,20 +141,28 @@ def _stages(run: Run, inputs: dict[str, str]) -> list[Stage]:
         stages.append(Stage("ceiling", sft.ceiling, part("scorer"), ("data",)))
     stages.append(Stage("feedback", feedback.work, part("feedback", "groups"), ("data",)))
     stages.append(Stage("reward", reward.work, part("reward"), ("sft", "feedback")))
+    choices = choice.choice_stages(run.study, settings)
+    stages += choices
     training = {name: value for name, value in settings["align"].items() if name != "arms"}
     for arm in arms:
         if arm in align.OBJECTIVES:
             own = {"seed": seed, **training}
-            stages.append(
-                Stage(f"align/{arm}", partial(align.work, arm=arm), own, ("sft", "feedback", "reward"))
-            )
+            before = ("sft", "feedback", "reward", *choice.needed_by(run.study, arm))
+            stages.append(Stage(f"align/{arm}", partial(align.work, arm=arm), own, before))
     probes = {"seed": seed, "wording_probes": run.study.dif.wording_probes}
     for arm in arms:
         adapter = scores.adapter_folder(arm)
         stages.append(Stage(f"scores/{arm}", partial(scores.work, arm=arm), probes, ("data", adapter)))
-    needs = ("data", "feedback", "reward", *(f"scores/{arm}" for arm in arms))
+    chosen = (stage.name for stage in choices if stage.name in CHOICES.values())
+    needs = ("data", "feedback", "reward", *chosen, *(f"scores/{arm}" for arm in arms))
     stages.append(
-        Stage("tables", evaluate.work, part("dif", "groups", "feedback", "align"), needs, version=2)
+        Stage(
+            "tables",
+            evaluate.work,
+            part("dif", "groups", "feedback", "align", "gates") | {"after": run.study.report.primary_arm},
+            needs,
+            version=4,
+        )
     )
     return stages
 
@@ -161,6 +174,7 @@ def _manifest(run: Run, inputs: dict[str, str], started: str) -> dict[str, Any]:
         warnings.append(
             f"Scorer: {sft['truncated']} training responses were longer than max_tokens allows and cut."
         )
+    warnings += [caution.message for caution in cautions(study)]
     hashes = {name: run.facts(name)["fingerprint"] for name in run.done if "fingerprint" in run.facts(name)}
     return {
         "study": {
@@ -183,13 +197,34 @@ def _manifest(run: Run, inputs: dict[str, str], started: str) -> dict[str, Any]:
             "base": study.scorer.base,
             "base_sha256": sft["base_sha256"],
             **{key: sft[key] for key in ("kind", "precision", "device", "parameters", "trainable")},
+            **{key: value for key, value in sft.items() if key.startswith("label_mass")},
+            **{key: sft[key] for key in ("persons", "responses", "mean_tokens", "truncated")},
+            "processes": started_by.processes if (started_by := launch()) else 1,
             "hashes": hashes,
         },
-        "settings": resolved(study),
+        "bank": _bank(run.bank),
+        **_settled(run),
         "warnings": warnings,
         "started": started,
         "finished": now(),
     }
+
+
+def _bank(bank: ItemBank) -> dict[str, str]:
+    """What the item bank says of itself."""
+    names = ("id", "title", "version", "language", "licence", "source", "notes")
+    return {name: getattr(bank, name) for name in names}
+
+
+def _settled(run: Run) -> dict[str, Any]:
+    """The settings, with what [choice] chose in its place; and how that was chosen."""
+    settings = resolved(run.study)
+    found = {key: run.facts(name) for key, name in CHOICES.items() if name in run.done}
+    if not found:
+        return {"settings": settings}
+    settings["align"] |= {key: facts["value"] for key, facts in found.items()}
+    told = {key: {name: facts[name] for name in facts if name != "warnings"} for key, facts in found.items()}
+    return {"settings": settings, "choice": told}
 
 
 def score_responses(run: Path, arm: str, responses: Path, out: Path) -> None:

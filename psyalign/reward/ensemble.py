@@ -14,11 +14,21 @@ from psyalign.foundation.hashing import hash_json
 from psyalign.foundation.seeds import derive_seed, generator
 from psyalign.items import Item
 from psyalign.reward.reward_model import RewardModel
+from psyalign.scorer.train import LossRow
 
-__all__ = ["RewardEnsemble", "Together", "combined", "member_rows", "member_seed", "spread"]
+__all__ = [
+    "MemberCheckpoints",
+    "RewardEnsemble",
+    "Together",
+    "combined",
+    "member_rows",
+    "member_seed",
+    "spread",
+]
 
 Together = Literal["mean", "worst"]
 FILE = "ensemble.json"
+HISTORY = "history.json"
 
 
 def member_seed(seed: int, member: int) -> int:
@@ -47,6 +57,61 @@ def member_rows(count: int, seed: int, member: int) -> np.ndarray:
     if member == 0:
         return np.arange(count)
     return np.sort(generator(seed, "bootstrap", member).integers(0, count, count))
+
+
+class MemberCheckpoints:
+    """What a training of several members goes on with after it was cut off.
+
+    The first member's checkpoint is the given one, as one model alone has it. The others' lie beside it,
+    and so do the finished members, which are read and not trained again.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        Safetensors file, as `psyalign.scorer.train.train` takes it.
+    members : int
+        How many there will be; of one alone nothing but the given checkpoint is written.
+
+    Examples
+    --------
+    >>> kept = MemberCheckpoints(Path("reward/checkpoint.safetensors"), 2)
+    >>> [kept.path(member).as_posix() for member in range(2)]
+    ['reward/checkpoint.safetensors', 'reward/checkpoint-2.safetensors']
+    """
+
+    def __init__(self, checkpoint: Path, members: int):
+        self._checkpoint = checkpoint
+        self._members = members
+
+    def path(self, member: int) -> Path:
+        """Checkpoint of a member (from 0) that is being trained."""
+        return self._checkpoint.with_stem(self._name(member)) if member else self._checkpoint
+
+    def finished(self, member: int, items: Mapping[str, Item]) -> RewardModel | None:
+        """The member as `keep` left it, with its history; None if it was not finished."""
+        folder = self._folder(member)
+        if not (folder / HISTORY).is_file():
+            return None
+        model = RewardModel.load(folder, items)
+        model.history_ = [LossRow(*row) for row in read_json(folder / HISTORY)]
+        return model
+
+    def keep(self, member: int, model: RewardModel) -> None:
+        """Keep a member that is trained, until all of them are; its own checkpoint is of no more use."""
+        if self._members == 1:
+            return
+        folder = self._folder(member)
+        folder.mkdir(parents=True, exist_ok=True)
+        model.save(folder)
+        # last: where it is there, the rest is
+        write_json(folder / HISTORY, [[row.step, row.epoch, row.loss] for row in model.history_])
+        self.path(member).unlink(missing_ok=True)
+
+    def _name(self, member: int) -> str:
+        return f"{self._checkpoint.stem}-{member + 1}"
+
+    def _folder(self, member: int) -> Path:
+        return self._checkpoint.with_name(self._name(member))
 
 
 def combined(rewards: np.ndarray, how: Together) -> np.ndarray:

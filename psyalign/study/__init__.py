@@ -1,5 +1,6 @@
 """The study file: what is asked, of which data, with which scorer, arms and tests."""
 
+from psyalign.study.cautions import cautions
 from psyalign.study.checks import check_study, require_files, require_study
 from psyalign.study.load import load_study
 from psyalign.study.plan import PlanRow, plan
@@ -8,9 +9,11 @@ from psyalign.study.schema import (
     ALIGNED_ARMS,
     Align,
     Arm,
+    Choice,
     Data,
     Dif,
     Feedback,
+    Gates,
     Group,
     Items,
     Lora,
@@ -28,9 +31,11 @@ __all__ = [
     "ALIGNED_ARMS",
     "Align",
     "Arm",
+    "Choice",
     "Data",
     "Dif",
     "Feedback",
+    "Gates",
     "Group",
     "Items",
     "Lora",
@@ -43,6 +48,7 @@ __all__ = [
     "Split",
     "Study",
     "StudyTable",
+    "cautions",
     "check_study",
     "load_study",
     "plan",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from psyalign.foundation.errors import DataError, PsyalignError, StudyError
 from psyalign.items import Finding, ItemBank
+from psyalign.study.cautions import cautions
 from psyalign.study.schema import Group, Study
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def check_study(
         Errors, then warnings, then notes; empty if all is well.
     """
     order = ("error", "warning", "note")
-    flaws = sorted(_flaws(study, dataset, bank, split), key=lambda flaw: order.index(flaw.level))
+    found = [*_flaws(study, dataset, bank, split), *_cautions(study)]
+    flaws = sorted(found, key=lambda flaw: order.index(flaw.level))
     return [Finding(flaw.level, flaw.where, f"{flaw.message} {flaw.mend}".strip()) for flaw in flaws]
 
 
@@ -98,11 +100,18 @@ def _flaws(
     yield from _files(study)
     if bank is not None:
         yield from _items(study, bank)
+        yield from _cut(study, bank)
     if dataset is not None:
         yield from _raters(study, dataset)
         yield from _attributes(study, dataset)
         yield from _groups(study, dataset, split)
         yield from _wordings(study, dataset)
+        yield from _criterion_matching(study, dataset, split)
+
+
+def _cautions(study: Study) -> Iterator[Flaw]:
+    for caution in cautions(study):  # the run has them from the study itself, whatever it skips
+        yield Flaw("warning", _at(study, *caution.key), caution.message, caution.mend)
 
 
 def _files(study: Study) -> Iterator[Flaw]:
@@ -122,6 +131,15 @@ def _items(study: Study, bank: ItemBank) -> Iterator[Flaw]:
             yield Flaw("error", _at(study, "items", "include"), message, _suggest(name, bank.items))
 
 
+def _cut(study: Study, bank: ItemBank) -> Iterator[Flaw]:
+    names = study.items.include or tuple(bank.items)
+    highest = max((bank.items[name].max_score for name in names if name in bank.items), default=0)
+    cut = study.gates.cut if study.gates else None
+    if cut is not None and cut > highest:
+        message = f"Nobody can reach cut = {cut:g}: the mean score over the items is at most {highest}."
+        yield Flaw("error", _at(study, "gates", "cut"), message, "Give the cut in score points of one item.")
+
+
 def _raters(study: Study, dataset: Dataset) -> Iterator[Flaw]:
     data, feedback = study.data, study.feedback
     named = [("data", "operational", data.operational), ("data", "criterion", data.criterion)]
@@ -129,6 +147,7 @@ def _raters(study: Study, dataset: Dataset) -> Iterator[Flaw]:
         named.append(("feedback", "rater", feedback.rater))
     if feedback.source == "second_scoring":
         named += [("feedback", "first", feedback.first), ("feedback", "second", feedback.second)]
+    named += [("gates", "raters", name) for name in (study.gates.raters if study.gates else ())]
     for table, key, name in named:
         if name and name not in dataset.raters:
             message = f"No rating is by rater '{name}'."
@@ -203,6 +222,29 @@ def _wordings(study: Study, dataset: Dataset) -> Iterator[Flaw]:
         message = f"No answer is in the wording '{feedback.neutral_wording}'."
         where = _at(study, "feedback", "neutral_wording")
         yield Flaw("error", where, message, _suggest(feedback.neutral_wording, wordings))
+
+
+def _criterion_matching(study: Study, dataset: Dataset, split: pd.DataFrame | None) -> Iterator[Flaw]:
+    """The conditional-DIF penalty matches feedback persons of both groups on their criterion scores."""
+    attribute, group = next(iter(study.groups.items()))
+    if not study.align.dif_penalty or attribute not in dataset.attributes:
+        return
+    ratings, persons = dataset.ratings, dataset.persons
+    criterion = study.data.criterion
+    rated = persons["person"].isin(ratings.loc[ratings["rater"].eq(criterion) | (not criterion), "person"])
+    if split is not None:
+        rated &= persons["person"].isin(split.loc[split["split"] == "feedback", "person"])
+    for value in (group.reference, group.focal):
+        if not (rated & persons[attribute].eq(value)).any():
+            message = f"dif_penalty matches on criterion scores, and no feedback person with {attribute} = "
+            yield Flaw(
+                "error",
+                _at(study, "align", "dif_penalty"),
+                f"{message}'{value}' has one.",
+                "Give criterion ratings of the feedback persons, or set dif_penalty = 0.",
+                DataError,
+            )
+            return
 
 
 def _at(study: Study, table: str, key: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from psyalign.study.schema import Study
+from psyalign.study.rules import REWARDED, reads_option
+from psyalign.study.schema import Scorer, Study
 
 __all__ = ["PlanRow", "plan"]
 
@@ -53,13 +54,14 @@ def plan(study: Study) -> list[PlanRow]:
     -------
     list of PlanRow
         Data, baseline, ceiling (if asked for), feedback, reward model (if an arm is trained on
-        feedback), one row for each aligned arm, scoring, and the tables of agreement and DIF.
+        feedback), what [choice] chooses, one row for each aligned arm, scoring, and the tables of
+        agreement and DIF.
     """
     rows = [_data(study), _baseline(study)]
     if "ceiling" in study.align.arms:
         rows.append(_ceiling(study))
     aligned = [arm for arm in study.align.arms if arm in ARM_WORDS]
-    rows += [_feedback(study), _reward(study)]
+    rows += [_feedback(study), _reward(study), *_choice(study)]
     rows += [_arm(study, arm) for arm in aligned]
     return [*rows, *_results(study)]
 
@@ -78,8 +80,14 @@ def _data(study: Study) -> PlanRow:
 def _baseline(study: Study) -> PlanRow:
     scorer = study.scorer
     scores = f"{_rater(study.data.operational)} scores"
-    what = f"fine-tune {scorer.base} (LoRA rank {scorer.lora.rank}) on the {scores}"
+    what = f"fine-tune {scorer.base} (LoRA rank {scorer.lora.rank}) on the {scores}{_weighed(scorer)}"
     return PlanRow("sft", what, _passes(scorer.epochs, _training_responses(study)))
+
+
+def _weighed(scorer: Scorer) -> str:
+    """By which loss, and with which weights, where that is not cross-entropy without weights."""
+    loss = {"cross_entropy": "", "rps": " by RPS", "ranked_log": " by the ranked log score"}[scorer.loss]
+    return loss + (", score points weighed equally" if scorer.class_weights == "balanced" else "")
 
 
 def _ceiling(study: Study) -> PlanRow:
@@ -101,10 +109,47 @@ def _feedback(study: Study) -> PlanRow:
 
 
 def _reward(study: Study) -> PlanRow:
-    what = f"reward model on the score preferences, {study.reward.holdout:.0%} held out"
-    return PlanRow(
-        "reward", what, _passes(study.reward.epochs, f"≤ {study.feedback.max_responses} responses")
-    )
+    """One model, or several; each is trained, and scores the feedback and audit responses."""
+    reward, scorer = study.reward, study.scorer
+    model = "partial credit reward model" if reward.structure == "pcm" else "reward model"
+    what = f"{model} on the score preferences, {reward.holdout:.0%} held out"
+    note = _passes(reward.epochs, f"≤ {study.feedback.max_responses} responses")
+    if reward.base:
+        what = f"fine-tune {reward.base} as the baseline was; {what}"
+        note = f"{_passes(scorer.epochs, _training_responses(study))}; then {note}"
+    if reward.ensemble > 1:
+        how = {"mean": "the mean", "worst": "the least reward"}[reward.ensemble_reward]
+        what += f"; {reward.ensemble} of them on bootstrap samples, {how} counts"
+        note += f", {reward.ensemble} times, as is the scoring of feedback and audit responses"
+    return PlanRow("reward", what, note)
+
+
+def _choice(study: Study) -> list[PlanRow]:
+    """Cross-validation over feedback persons: reward trainings for β, and arms for λ."""
+    choice, arm = study.choice, study.weighed_arm
+    if choice is None:
+        return []
+    rows, how = [], f"by {choice.folds}-fold cross-validation over feedback persons"
+    models, share = choice.folds * study.reward.ensemble, 1 - 1 / choice.folds
+    part = f"{share:.0%} of ≤ {study.feedback.max_responses} responses"
+    rewards = f"{models} trainings of the reward model, each {_passes(study.reward.epochs, part)}"
+    if choice.beta:
+        what = f"choose beta out of {_listed(choice.beta)} {how}"
+        rows.append(PlanRow("choice/beta", what, rewards))
+    if choice.equivalence_weight and arm is not None:
+        what = f"choose equivalence_weight out of {_listed(choice.equivalence_weight)} {how}, arm {arm}"
+        part += f" and of ≤ {study.feedback.max_equivalences} pairs"
+        trainings = choice.folds * len(choice.equivalence_weight)
+        note = f"{trainings} trainings of {arm}, each {_passes(study.align.epochs, part)}"
+        if arm.startswith("ppo"):
+            note += f", {study.align.ppo_inner} inner steps each"
+        alone = arm.startswith(REWARDED) and not choice.beta
+        rows.append(PlanRow("choice/equivalence", what, f"{note}; {rewards}" if alone else note))
+    return rows
+
+
+def _listed(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
 
 
 def _arm(study: Study, arm: str) -> PlanRow:
@@ -117,10 +162,19 @@ def _arm(study: Study, arm: str) -> PlanRow:
         seen.append(f"≤ {responses} responses")
     if "equivalence" in arm:
         seen.append(f"≤ {pairs} pairs")
+    what = ARM_WORDS[arm] + _penalties(study, arm)
+    if study.align.equivalence != "anchored":
+        what = what.replace("anchored equivalence", f"equivalence ({study.align.equivalence})")
     note = _passes(study.align.epochs, " and ".join(seen))
     if arm.startswith("ppo"):
         note += f", {study.align.ppo_inner} inner steps each"
-    return PlanRow(f"align/{arm}", ARM_WORDS[arm], note)
+    return PlanRow(f"align/{arm}", what, note)
+
+
+def _penalties(study: Study, arm: str) -> str:
+    names = {"dif_penalty": "conditional-DIF penalty", "parity_penalty": "demographic-parity penalty"}
+    used = [word for key, word in names.items() if getattr(study.align, key) and reads_option(arm, key)]
+    return f"; {', '.join(used)}" if used else ""
 
 
 def _results(study: Study) -> list[PlanRow]:

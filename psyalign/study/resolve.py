@@ -14,8 +14,14 @@ BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789
 
 
 def resolved(study: Study) -> dict[str, Any]:
-    """All settings as plain dicts, lists and scalars, in the order of the schema; unset ones are left out."""
-    return study.model_dump(mode="json", exclude_none=True)
+    """All settings as plain dicts, lists and scalars, in the order of the schema; unset ones are left out.
+
+    So are the keys of [align] that [choice] is to choose: they have no value before the run.
+    """
+    settings: dict[str, Any] = study.model_dump(mode="json", exclude_none=True)
+    for key in study.choice.chosen_keys if study.choice is not None else ():
+        del settings["align"][key]
+    return settings
 
 
 def resolved_toml(study: Study) -> str:

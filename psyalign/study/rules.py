@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from psyalign.study.schema import Study
+    from psyalign.study.schema import Gates, Study
 
-__all__ = ["ALIGN_OPTIONS", "Problem", "no_study_method", "problems"]
+__all__ = ["ALIGN_OPTIONS", "Problem", "no_study_method", "problems", "reads_beta", "reads_option"]
 
 # Columns that psyalign itself writes beside a person's attributes.
 RESERVED = frozenset(
@@ -31,7 +31,8 @@ NOT_IN_STUDIES: Mapping[str, str] = {
 }
 
 
-# Options of [align] that only some arms read: default, and the arms (before a "+") that read it.
+# Options of [align] that only some arms read: default, and the parts of an arm's name that read it.
+SCORED = ("refit", "dpo", "ppo", "distill")
 ALIGN_OPTIONS: Mapping[str, tuple[object, tuple[str, ...]]] = {
     "dpo": ("sigmoid", ("dpo",)),
     "label_noise": (0.0, ("dpo",)),
@@ -42,7 +43,28 @@ ALIGN_OPTIONS: Mapping[str, tuple[object, tuple[str, ...]]] = {
     "ppo_actions": ("all", ("ppo",)),
     "sft_anchor": (0.0, ("dpo", "ppo")),
     "group_robust": (0.0, ("dpo", "ppo")),
+    "equivalence": ("anchored", ("equivalence",)),
+    "equivalence_guard": (1.0, ("equivalence",)),
+    "dif_penalty": (0.0, SCORED),
+    "parity_penalty": (0.0, SCORED),
 }
+
+
+# Parts of an arm's name whose loss has the KL to the reference in it.
+PENALISED = frozenset({"dpo", "ppo", "distill", "closed_form"})
+
+# How the arms start that learn from the reward model's rewards.
+REWARDED = ("ppo", "distill")
+
+
+def reads_beta(arm: str) -> bool:
+    """Whether an arm's scores depend on beta."""
+    return not PENALISED.isdisjoint(arm.split("+"))
+
+
+def reads_option(arm: str, key: str) -> bool:
+    """Whether an arm's training reads an option of `ALIGN_OPTIONS`."""
+    return not set(arm.split("+")).isdisjoint(ALIGN_OPTIONS[key][1])
 
 
 @dataclass(frozen=True)
@@ -65,8 +87,8 @@ class Problem:
 def problems(study: Study) -> list[Problem]:
     """All contradictions between the keys of `study`, in the order of the file."""
     found: list[Problem] = []
-    rules = (_data, _plant, _split, _groups, _feedback, _equivalence, _reward, _arms, _align, _dif, _report)
-    for rule in rules:
+    rules = (_data, _plant, _split, _groups, _feedback, _equivalence, _reward, _arms, _align, _choice, _dif)
+    for rule in (*rules, _gates, _report):
         found.extend(rule(study))
     return found
 
@@ -242,9 +264,8 @@ def _arms(study: Study) -> Iterator[Problem]:
 
 def _align(study: Study) -> Iterator[Problem]:
     align = study.align
-    families = {arm.split("+", maxsplit=1)[0] for arm in align.arms}
     for key, (default, readers) in ALIGN_OPTIONS.items():
-        if getattr(align, key) != default and not families & set(readers):
+        if getattr(align, key) != default and not any(reads_option(arm, key) for arm in align.arms):
             listed = " or ".join(f"'{name}'" for name in readers)
             yield Problem(
                 ("align", key),
@@ -253,6 +274,12 @@ def _align(study: Study) -> Iterator[Problem]:
             )
     yield from _label_noise(study)
     yield from _kl(study)
+    if align.equivalence == "anchored" and align.equivalence_guard != ALIGN_OPTIONS["equivalence_guard"][0]:
+        yield Problem(
+            ("align", "equivalence_guard"),
+            "'equivalence_guard' has no effect: the anchored term cannot be met by shrinking the scores.",
+            'Drop it, or set equivalence = "expected" or "distribution".',
+        )
 
 
 def _label_noise(study: Study) -> Iterator[Problem]:
@@ -295,6 +322,47 @@ def _kl(study: Study) -> Iterator[Problem]:
         )
 
 
+def _choice(study: Study) -> Iterator[Problem]:
+    choice = study.choice
+    if choice is None:
+        return
+    if not choice.model_fields_set & {"beta", "equivalence_weight"}:
+        yield Problem(
+            ("choice",),
+            "[choice] lists no candidates, so there is nothing to choose.",
+            "Add, say, beta = [0.1, 0.3, 1.0], or drop [choice].",
+        )
+    for key in choice.chosen_keys:
+        yield from _candidates(study, key, getattr(choice, key))
+    if choice.beta and not any(reads_beta(arm) for arm in study.align.arms):
+        yield Problem(
+            ("choice", "beta"),
+            "No arm has a KL penalty, so there is no beta to choose.",
+            'Drop it, or add an arm such as "dpo" or "ppo".',
+        )
+    if choice.equivalence_weight and study.weighed_arm is None:
+        yield Problem(
+            ("choice", "equivalence_weight"),
+            "No arm joins equivalence to another objective: there is nothing to weigh it against.",
+            'Drop it, or add an arm such as "dpo+equivalence".',
+        )
+
+
+def _candidates(study: Study, key: str, values: tuple[float, ...]) -> Iterator[Problem]:
+    if len(set(values)) < 2 or len(set(values)) < len(values):
+        yield Problem(
+            ("choice", key),
+            f"'{key}' must list two or more different candidates.",
+            f"List each once, or set one value in [align] {key} without a choice.",
+        )
+    if key in study.align.model_fields_set:
+        yield Problem(
+            ("choice", key),
+            f"[align] sets '{key}', and [choice] is to choose it.",
+            f"Drop '{key}' in one of the two tables.",
+        )
+
+
 def _dif(study: Study) -> Iterator[Problem]:
     dif = study.dif
     if not dif.methods:
@@ -306,6 +374,50 @@ def _dif(study: Study) -> Iterator[Problem]:
             ("dif", "es_large"),
             f"es_large ({dif.es_large:g}) must be above es_moderate ({dif.es_moderate:g}).",
             "The usual values are 0.17 and 0.25.",
+        )
+
+
+def _gates(study: Study) -> Iterator[Problem]:
+    gates = study.gates
+    if gates is None:
+        return
+    changed = {key for key in ("impact_ratio", "es_class") if _asks_otherwise(gates, key)}
+    if "impact_ratio" in changed and gates.cut is None:
+        yield Problem(
+            ("gates", "impact_ratio"),
+            "'impact_ratio' needs 'cut', the mean score at which a person passes.",
+            "Add, say, cut = 2.5, or drop 'impact_ratio'.",
+        )
+    if "es_class" in changed and "smd" not in study.dif.methods:
+        yield Problem(
+            ("gates", "es_class"),
+            "'es_class' judges the SMD's effect sizes, and [dif] methods lack \"smd\".",
+            "Add \"smd\" to [dif] methods, or drop 'es_class'.",
+        )
+    yield from _gate_raters(study, gates.raters)
+
+
+def _asks_otherwise(gates: Gates, key: str) -> bool:
+    """Whether [gates] sets a threshold otherwise than by default; the default is asked of what there is."""
+    value = getattr(gates, key)
+    return value is not False and value != type(gates).model_fields[key].default
+
+
+def _gate_raters(study: Study, raters: tuple[str, ...]) -> Iterator[Problem]:
+    if not raters:
+        return
+    key, criterion = ("gates", "raters"), study.data.criterion
+    if len(raters) < 2 or len(set(raters)) < len(raters):
+        yield Problem(
+            key,
+            "'raters' must name two or more different raters: it says how far humans agree.",
+            'List, say, raters = ["first", "second"], or drop it.',
+        )
+    elif criterion and raters[0] != criterion:
+        yield Problem(
+            key,
+            f"The first of 'raters' must be the criterion rater '{criterion}', whom the scorer is judged by.",
+            f'Begin the list with "{criterion}".',
         )
 
 

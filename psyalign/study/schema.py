@@ -8,9 +8,19 @@ paths, raters and attributes exist is the business of `checks.py`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from psyalign.study.rules import Problem, no_study_method, problems
@@ -19,10 +29,12 @@ __all__ = [
     "ALIGNED_ARMS",
     "Align",
     "Arm",
+    "Choice",
     "Data",
     "Dif",
     "DifMethod",
     "Feedback",
+    "Gates",
     "Group",
     "Items",
     "Lora",
@@ -188,6 +200,10 @@ class Scorer(Table):
     """[scorer]: the language model and its supervised fine-tuning.
 
     `dropout` is LoRA's. The base model's own stays on in fine-tuning; alignment uses none at all.
+    `loss` is what baseline and ceiling minimise: "cross_entropy" (blind to the order of the score points),
+    the ranked probability score "rps", or its logarithmic sister "ranked_log"; all are proper scores.
+    `class_weights = "balanced"` gives the score points of an item the same say, N / (K · n_score): rare
+    scores are found more often, and the probabilities are no longer those of the scores as raters gave them.
     """
 
     base: Text = "minilm"
@@ -199,6 +215,8 @@ class Scorer(Table):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    loss: Literal["cross_entropy", "rps", "ranked_log"] = "cross_entropy"
+    class_weights: Literal["none", "balanced"] = "none"
     lora: Lora = Lora()
 
 
@@ -257,6 +275,14 @@ class Align(Table):
     over all. `sft_anchor` weighs the feedback scores' cross-entropy, added to DPO and PPO, and
     `group_robust` (0: none) is the step size by which they weigh the groups of the first attribute of
     [groups] towards the one that is served worst.
+
+    `equivalence` is the equivalence term: "anchored" at the frozen reference scorer on the neutral
+    wording, or only a gap between the wordings, of "expected" scores or of the score "distribution"; in
+    these two `equivalence_guard` weighs what keeps the scores from shrinking (0: nothing does).
+    `dif_penalty` and `parity_penalty` (0: none) weigh, in all arms with score feedback, the squared
+    difference between the groups of the first attribute of [groups]: of the SMD of each item given the
+    criterion total of the feedback persons, and of the plain group means, which reverses DIF where the
+    groups differ in what is measured.
     """
 
     arms: Annotated[tuple[Arm, ...], Field(strict=False)] = ALL_ARMS
@@ -276,6 +302,40 @@ class Align(Table):
     ppo_actions: Literal["all", "sampled"] = "all"
     sft_anchor: NotNegative = 0.0
     group_robust: Annotated[float, Field(ge=0, le=10)] = 0.0
+    equivalence: Literal["anchored", "expected", "distribution"] = "anchored"
+    equivalence_guard: NotNegative = 1.0
+    dif_penalty: NotNegative = 0.0
+    parity_penalty: NotNegative = 0.0
+
+
+Candidates = Annotated[tuple[Positive, ...], Field(strict=False)]
+
+
+class Choice(Table):
+    """[choice]: settings of [align] that are chosen by cross-validation over the feedback persons.
+
+    `beta` and `equivalence_weight` list the candidates (empty: not chosen); the chosen value holds for
+    all arms of the run, and [align] must not set it. `folds` parts the persons. `criterion` is the
+    measure of accuracy on held-out persons: the ranked probability score, or QWK of the modal score.
+    Beta is the largest whose loss is within one standard error of the smallest. The weight is the
+    smallest whose gap between the wordings of held-out pairs is within one standard error of the
+    smallest gap, among those that are not less accurate than the most accurate by more than one.
+    """
+
+    beta: Candidates = ()
+    equivalence_weight: Candidates = ()
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    criterion: Literal["rps", "qwk"] = "rps"
+
+    @property
+    def chosen_keys(self) -> tuple[Literal["beta", "equivalence_weight"], ...]:
+        """The keys of [align] that are chosen."""
+        found: list[Literal["beta", "equivalence_weight"]] = []
+        if self.beta:
+            found.append("beta")
+        if self.equivalence_weight:
+            found.append("equivalence_weight")
+        return tuple(found)
 
 
 def _refuse_method(name: object) -> object:
@@ -311,13 +371,68 @@ class Dif(Table):
     es_large: Positive = 0.25
 
 
+def _or_off(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """`false` turns a gate off; anything else is held to the key's own type and range."""
+    return False if value is False else handler(value)
+
+
+# A threshold, or false. (As a union, pydantic would tell of every mistake twice.)
+Off = (WrapValidator(_or_off), PlainSerializer(lambda value: value))
+GateShare = Annotated[Probability, *Off]
+GateSize = Annotated[Positive, *Off]
+
+
+class Gates(Table):
+    """[gates]: what the arm called "after" is asked to meet; `false` turns a gate off.
+
+    With the table in the study, ``--gate`` ends with exit code 1 if a gate is missed; without it the
+    report shows the gates at their defaults and nothing fails. The point estimate decides, as in the
+    sources; the report says where the interval reaches to the other side.
+
+    `qwk`, `r` (at least), `degradation` of QWK and r from human–human agreement, `smd` of all and
+    `smd_group` of every group (|SMD| at most, pooled SD): Williamson, Xi & Breyer (2012). `exact` and
+    `adjacent` (at least): RSMTool's flags. `es_class`: the worst effect-size class that an item may be in.
+    `wording`: the largest |wording effect| in SDs of the human scores. `noninferiority`: by how much less
+    QWK and r may be than the baseline's; met if that is shown. These three are conventions of psyalign.
+    `impact_ratio` (four-fifths rule, EEOC 1978) needs `cut`: a person passes whose mean expected score over
+    the items is at least `cut` score points. With fewer than `min_persons` a gate is not assessable.
+    `raters` names two or more raters whose scores of the same response are independent and of one kind,
+    the criterion rater first; empty: all raters if the criterion is adjudicated, else none.
+    """
+
+    qwk: GateShare = 0.70
+    r: GateShare = 0.70
+    exact: GateShare = 0.50
+    adjacent: GateShare = 0.95
+    degradation: GateShare = 0.10
+    smd: GateSize = 0.15
+    smd_group: GateSize = 0.10
+    es_class: Literal["AA", "BB", False] = "BB"
+    wording: GateSize = 0.10
+    noninferiority: GateSize = 0.05
+    impact_ratio: GateShare = 0.80
+    cut: Positive | None = None
+    min_persons: Annotated[int, Field(ge=2)] = 30
+    raters: Texts = ()
+
+    @property
+    def thresholds(self) -> dict[str, float | str | Literal[False]]:
+        """What is asked, by gate; False where a gate is off."""
+        settings = ("cut", "min_persons", "raters")
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in settings}
+
+
 class Report(Table):
     """[report]: which arm is called "after", and whether response text may leave the house.
 
     An empty `primary_arm` becomes "equivalence" if that is among the arms, else the last aligned arm.
+    `use` says what the scores are to be used for, and `users` who uses them: the report prints both
+    in the words of the study, and says so where they are empty.
     """
 
     primary_arm: Literal[Arm, ""] = ""
+    use: str = ""
+    users: str = ""
     show_text: bool = False
 
 
@@ -342,7 +457,9 @@ class Study(Table):
     feedback: Feedback = Feedback()
     reward: Reward = Reward()
     align: Align = Align()
+    choice: Choice | None = None
     dif: Dif = Dif()
+    gates: Gates | None = None
     report: Report = Report()
 
     _path: Path = PrivateAttr(default=Path("study.toml"))
@@ -367,6 +484,17 @@ class Study(Table):
             return "equivalence"
         aligned = [arm for arm in self.align.arms if arm in ALIGNED_ARMS]
         return aligned[-1] if aligned else ""
+
+    @property
+    def weighed_arm(self) -> Arm | None:
+        """The arm that [choice] equivalence_weight is chosen by.
+
+        The arm called "after" if it joins equivalence to another objective, else the first one that does.
+        """
+        joined = [arm for arm in self.align.arms if arm.endswith("+equivalence")]
+        if not joined:
+            return None
+        return next((arm for arm in joined if arm == self.report.primary_arm), joined[0])
 
     @property
     def path(self) -> Path:

@@ -22,6 +22,7 @@ from psyalign.pipeline.stages.audit import Audit
 from psyalign.pipeline.stages.data import read_persons, read_scores, read_texts
 from psyalign.pipeline.stages.diagnostics import diagnostic_tables
 from psyalign.pipeline.stages.evidence import feedback_evidence
+from psyalign.pipeline.stages.moves import preference_moves
 from psyalign.report.schema import COLUMNS, DIAGNOSTICS
 from psyalign.reward import RewardModel
 
@@ -180,7 +181,6 @@ def test_a_length_reward_is_alarmed_and_a_fair_one_is_not(make: Callable[..., Ma
     assert not detector(hacked, "equivalence", "score_dependence", "length")["alarm"], "it did not follow"
     assert detector(hacked, "ppo", "gold")["alarm"] and detector(hacked, "ppo", "gold")["value"] > 0
     assert detector(hacked, "reward_model", "held_out_gold")["alarm"]
-    assert detector(hacked, "ppo", "preferred")["alarm"]
     assert hacked["beta_choice"]["beta"].iloc[0] > 5 * BETA, "the gold asks for a stronger penalty"
     assert not hacked["reward_hacking"].query("detector == 'reward_dependence'")["alarm"].any()
 
@@ -195,9 +195,54 @@ def test_a_fair_reward_is_alarmed_no_more_often_than_by_chance(make: Callable[..
         assert not detector(fair, "ppo", "gold")["alarm"] and detector(fair, "ppo", "gold")["value"] < 0
         held = detector(fair, "reward_model", "held_out_gold")
         assert held["low"] > 0 and not held["alarm"]
-        assert not detector(fair, "ppo", "preferred")["alarm"]
         assert fair["beta_choice"]["cv_low"].iloc[0] > 0
     assert raised <= 3
+
+
+@pytest.mark.parametrize("displaced", [False, True])
+def test_preferred_scores_that_lose_probability_in_training_are_alarmed(
+    make: Callable[..., Made], displaced: bool
+) -> None:
+    """Known moves: +.2 for the panel's score, −.1 for the rest; displaced, −.3 and −.5.
+
+    That of two points below it the upper one is preferred, and falls, is no displacement.
+    """
+    made = make(persons=60)
+    run = made.run
+    preferences = read_table(run.path("feedback", "preferences.parquet"))
+    scores = read_table(run.path("feedback", "scores.parquet")).set_index("response_id")["score"]
+    asked: list[str] = []
+
+    def arm(texts: pd.DataFrame) -> np.ndarray:
+        asked.extend(texts["response_id"])
+        kept = reward_stage.matrix(run.path("reward", "reference.parquet"), texts["response_id"])
+        here = scores.loc[texts["response_id"]].to_numpy()[:, None] == POINTS
+        return np.asarray(kept + np.where(here, *((-0.3, -0.5) if displaced else (0.2, -0.1))))
+
+    moves = preference_moves(run, arm)
+    assert sorted(asked) == sorted(set(preferences["response_id"])), "every response once"
+    of_score = preferences["preferred"] == preferences["response_id"].map(scores)
+    assert len(moves) == of_score.sum() < len(preferences)
+    owner = read_texts(run).set_index("response_id")["person"]
+    assert (moves["person"] == owner.loc[moves["response_id"]].to_numpy()).all()
+    run.path("align", "ppo").mkdir(parents=True)
+    write_parquet(run.path("align", "ppo", "moves.parquet"), moves)
+    tables = made.tables()
+    found, lead = (detector(tables, "ppo", name) for name in ("chosen", "chosen_lead"))
+    assert found["value"] == pytest.approx(-0.3 if displaced else 0.2, abs=1e-9)
+    assert lead["value"] == pytest.approx(0.2 if displaced else 0.3, abs=1e-9) and not lead["alarm"]
+    assert found["alarm"] == displaced and ("100%" if displaced else "0%") in found["why"]
+    arms = tables["reward_hacking"].query("detector == 'chosen'")["arm"]
+    assert list(arms) == ["ppo"], "none for an arm that learned from no preferences"
+
+
+def test_gap_is_not_shown_for_ipo(make: Callable[..., Made], small_study: Path, change: Change) -> None:
+    change(small_study, "beta = 0.1", 'beta = 0.1\ndpo = "ipo"')
+    made = make(persons=60)
+    made.audit.arms["dpo"] = made.audit.arms["ppo"]
+    table = made.tables()["alignment_kl"].set_index("arm")
+    assert table.loc["dpo", "optimality_gap"].isna().all() and table.loc["dpo", "kl"].notna().all()
+    assert table.loc["ppo", "optimality_gap"].notna().all()
 
 
 def test_curve_is_of_feedback_persons_and_the_arms_of_audit_persons(make: Callable[..., Made]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from psyalign.items import Item
 from psyalign.reward import RewardEnsemble, RewardModel, win_counts
-from psyalign.reward.ensemble import combined, member_rows, member_seed, spread
+from psyalign.reward.ensemble import MemberCheckpoints, combined, member_rows, member_seed, spread
 from psyalign.scorer import LoraScorer, Training
 
 
@@ -78,3 +78,25 @@ def test_a_single_saved_model_is_read_as_an_ensemble(
 ) -> None:
     members[1].save(tmp_path)
     assert RewardEnsemble.load(tmp_path, two_items).fingerprint() == members[1].fingerprint()
+
+
+def test_a_kept_member_comes_back_with_its_history(
+    members: list[RewardModel], two_items: dict[str, Item], answers: pd.DataFrame, tmp_path: Path
+) -> None:
+    kept = MemberCheckpoints(tmp_path / "checkpoint.safetensors", 2)
+    assert kept.finished(1, two_items) is None
+    kept.path(1).touch()
+    kept.keep(1, members[1])
+    again = kept.finished(1, two_items)
+    assert again is not None and again.fingerprint() == members[1].fingerprint()
+    assert again.history_ == members[1].history_ and not kept.path(1).exists()
+    assert np.array_equal(again.rewards(answers, quiet=True), members[1].rewards(answers, quiet=True))
+    assert kept.finished(0, two_items) is None
+
+
+def test_one_model_alone_keeps_nothing_beside_its_checkpoint(
+    members: list[RewardModel], tmp_path: Path
+) -> None:
+    kept = MemberCheckpoints(tmp_path / "checkpoint.safetensors", 1)
+    kept.keep(0, members[0])
+    assert kept.path(0) == tmp_path / "checkpoint.safetensors" and not list(tmp_path.iterdir())

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from psyalign.foundation.errors import StudyError
-from psyalign.study import Align, Study, load_study, plan
-from psyalign.study.rules import ALIGN_OPTIONS
+from psyalign.study import Align, Study, cautions, check_study, load_study, plan
+from psyalign.study.rules import ALIGN_OPTIONS, reads_option
 
 HEAD = """
 [study]
@@ -62,6 +62,26 @@ WRONG = [
     ),
     ('arms = ["baseline", "ppo"]\nsft_anchor = -1', "at least 0", "sft_anchor", ""),
     ('arms = ["baseline", "ppo"]\nppo_actions = "one"', "must be one of all", "ppo_actions", ""),
+    (
+        'arms = ["baseline", "dpo"]\nequivalence = "expected"',
+        "no arm is 'equivalence'",
+        "equivalence",
+        "Drop 'equivalence'",
+    ),
+    (
+        'arms = ["baseline", "dpo+equivalence"]\nequivalence_guard = 0\n[feedback]\nequivalence = "records"\n'
+        'records = "feedback.jsonl"',
+        "anchored term cannot be met by shrinking",
+        "equivalence_guard",
+        'equivalence = "expected"',
+    ),
+    (
+        'arms = ["baseline", "equivalence"]\ndif_penalty = 1\n[feedback]\nequivalence = "matched_answers"',
+        "no arm is 'refit' or 'dpo' or 'ppo' or 'distill'",
+        "dif_penalty",
+        "",
+    ),
+    ('arms = ["baseline", "refit"]\nparity_penalty = -1', "at least 0", "parity_penalty", ""),
 ]
 
 
@@ -88,9 +108,56 @@ entropy = 0.01
 ppo_actions = "sampled"
 sft_anchor = 0.2
 group_robust = 0.05
+equivalence = "distribution"
+equivalence_guard = 2
+dif_penalty = 3
+parity_penalty = 0.5
 [feedback]
 equivalence = "matched_answers"
 """
     settings = read(tmp_path, lines).align
     assert (settings.kl_target, settings.kl_budget, settings.ppo_actions) == (0.05, 0.4, "sampled")
     assert all(getattr(settings, key) != default for key, (default, _) in ALIGN_OPTIONS.items())
+
+
+FAIR = 'arms = ["baseline", "refit", "equivalence"]\n{}\n[feedback]\nequivalence = "matched_answers"\n{}'
+
+
+def test_an_arm_reads_the_options_of_each_part_of_its_name(tmp_path: Path) -> None:
+    assert reads_option("dpo+equivalence", "equivalence") and reads_option("dpo+equivalence", "dif_penalty")
+    assert not reads_option("equivalence", "dif_penalty") and not reads_option("refit", "equivalence")
+    study = read(tmp_path, FAIR.format('equivalence = "expected"\ndif_penalty = 1\nparity_penalty = 1', ""))
+    rows = {row.stage: row.what for row in plan(study)}
+    assert rows["align/refit"].endswith("; conditional-DIF penalty, demographic-parity penalty")
+    assert rows["align/equivalence"] == "equivalence (expected) alone, without score feedback"
+
+
+# lines of [align] · lines after [feedback] · part of each caution
+CAUTIONS = [
+    ("", "", []),
+    ('equivalence = "expected"', "", []),
+    ('equivalence = "distribution"\nequivalence_guard = 0', "", ["QWK fell from .78 to .44"]),
+    ("dif_penalty = 2", "", []),
+    ("dif_penalty = 2", '[dif]\nmethods = ["smd", "mantel"]', ["by the SMD or its like alone"]),
+    ("parity_penalty = 2", "", ["from −.36 to +.19"]),
+]
+
+
+@pytest.mark.parametrize(("lines", "more", "parts"), CAUTIONS, ids=[f"{row[0]}{row[1]}" for row in CAUTIONS])
+def test_cautions_name_what_was_seen(tmp_path: Path, lines: str, more: str, parts: list[str]) -> None:
+    study = read(tmp_path, FAIR.format(lines, more))
+    found = cautions(study)
+    assert len(found) == len(parts)
+    for caution, part in zip(found, parts, strict=True):
+        assert part in caution.message and caution.mend
+    listed = [finding for finding in check_study(study) if finding.level == "warning"]
+    assert [finding.message for finding in listed] == [f"{one.message} {one.mend}" for one in found]
+
+
+def test_matching_on_the_scores_that_were_learned_is_cautioned(tmp_path: Path) -> None:
+    files = 'source = "files"\nresponses = "r.csv"\nratings = "s.csv"\noperational = "a"\ncriterion = "{}"'
+    text = HEAD.replace('source = "simulate"', files) + 'arms = ["baseline", "refit"]\ndif_penalty = 1\n'
+    for criterion, count in (("a", 1), ("b", 0)):
+        (tmp_path / "study.toml").write_text(text.format(criterion), encoding="utf-8")
+        found = [caution.message for caution in cautions(load_study(tmp_path))]
+        assert len(found) == count and all("operational scores" in message for message in found)

@@ -15,7 +15,12 @@ SHIPPED = Path(__file__).parents[2] / "studies" / "workplace-sjt"
 def test_changes_are_read_as_toml_or_as_text():
     study = load_study(
         SHIPPED,
-        ["scorer.base=smollm2", "study.seed=7", 'align.arms=["baseline", "equivalence"]', "scorer.lora.layers=2"],
+        [
+            "scorer.base=smollm2",
+            "study.seed=7",
+            'align.arms=["baseline", "equivalence"]',
+            "scorer.lora.layers=2",
+        ],
     )
     assert (study.scorer.base, study.study.seed, study.scorer.lora.layers) == ("smollm2", 7, 2)
     assert study.align.arms == ("baseline", "equivalence")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from pathlib import Path
 
@@ -204,3 +205,23 @@ def test_simulation_settings_are_those_of_the_simulator() -> None:
     settings = Simulation().model_dump()
     assert set(known) == set(settings) - {"persons"} | {"n_persons"}
     assert all(settings[name] == default for name, default in known.items() if name != "n_persons")
+
+
+def test_the_dif_penalty_needs_criterion_scores_of_both_groups() -> None:
+    """Of the feedback persons, once the split is known; and nothing is asked without the penalty."""
+    arms = {"arms": ["baseline", "refit"]}
+    study, dataset = study_of(align={**arms, "dif_penalty": 1.0}), dataset_of()
+    assert require_study(study, dataset, bank_of()) == []
+    everyday = dataset.persons.loc[dataset.persons["variety"] == "everyday", "person"]
+    second = dataset.ratings["rater"] == "second"
+    lost = dataclasses.replace(
+        dataset, ratings=dataset.ratings[~(second & dataset.ratings["person"].isin(everyday))]
+    )
+    with pytest.raises(DataError) as problem:
+        require_study(study, lost, bank_of())
+    assert "variety = 'everyday' has one" in problem.value.message
+    assert "dif_penalty" in str(problem.value.where) and problem.value.exit_code == 3
+    assert require_study(study_of(align=arms), lost, bank_of()) == []
+    split = dataset.persons[["person"]].assign(split="audit")
+    split.loc[dataset.persons["variety"] == "standard", "split"] = ["audit", "feedback"] * 50
+    assert any("'everyday'" in finding.message for finding in check_study(study, dataset, bank_of(), split))

@@ -5,17 +5,29 @@ scorer's. Score points that an item lacks have probability 0 in both and drop ou
 """
 
 from psyalign.align.losses.dpo import DpoVariant, dpo_loss
+from psyalign.align.losses.fairness import (
+    contrast_penalty,
+    distribution_gap,
+    expected_gap,
+    expected_scores,
+    spread_guard,
+)
 from psyalign.align.losses.ppo import entropy, kl_divergence, ppo_loss, sampled_ppo_loss
 from psyalign.align.losses.targets import distillation_loss, equivalence_loss, supervised_loss
 
 __all__ = [
     "DpoVariant",
+    "contrast_penalty",
     "distillation_loss",
+    "distribution_gap",
     "dpo_loss",
     "entropy",
     "equivalence_loss",
+    "expected_gap",
+    "expected_scores",
     "kl_divergence",
     "ppo_loss",
     "sampled_ppo_loss",
+    "spread_guard",
     "supervised_loss",
 ]

@@ -17,21 +17,25 @@ from psyalign.align import (
     Objective,
     ScoredFeedback,
     align,
+    smd_contrast,
 )
+from psyalign.dif import matching_strata
 from psyalign.foundation.errors import RunError
 from psyalign.foundation.seeds import derive_seed
 from psyalign.foundation.tables import read_table, write_parquet
 from psyalign.pipeline.run import Run
-from psyalign.pipeline.stages.data import group_of, read_persons, read_texts
+from psyalign.pipeline.stages.data import group_of, read_persons, read_scores, read_texts
 from psyalign.pipeline.stages.judgements import score_feedback
+from psyalign.pipeline.stages.moves import preference_moves
 from psyalign.pipeline.stages.reward import matrix, require_frozen
+from psyalign.pipeline.stages.settled import settled_align
 from psyalign.pipeline.stages.sft import loss_table
 from psyalign.reward import win_counts
 from psyalign.scorer import LoraScorer, Training
 
-__all__ = ["OBJECTIVES", "work"]
+__all__ = ["OBJECTIVES", "arm_control", "arm_feedback", "arm_pairs", "arm_settings", "work"]
 
-# arm -> (objective on the score feedback, with the anchored equivalence term?); None trains nothing
+# arm -> (objective on the score feedback, with the equivalence term?); None trains nothing
 OBJECTIVES: dict[str, tuple[Objective | None, bool]] = {
     "refit": ("refit", False),
     "dpo": ("dpo", False),
@@ -59,14 +63,14 @@ def work(run: Run, folder: Path, arm: str) -> Mapping[str, Any]:
         )
     if objective is None:
         return _closed_form(run, folder)
-    feedback = _feedback(run, objective) if objective != "none" else None
-    control = _control(run, objective)
+    feedback = arm_feedback(run, objective) if objective != "none" else None
+    control = arm_control(run, objective)
     history = align(
         scorer,
         objective,
         feedback,
-        _pairs(run) if equivalence else None,
-        _settings(run),
+        arm_pairs(run) if equivalence else None,
+        arm_settings(run),
         label=arm,
         checkpoint=folder / "checkpoint.safetensors",
         control=control,
@@ -74,24 +78,45 @@ def work(run: Run, folder: Path, arm: str) -> Mapping[str, Any]:
     require_frozen(run)
     scorer.save(folder)
     write_parquet(folder / "loss.parquet", loss_table(history))
+    if feedback is not None:
+        moves = preference_moves(run, lambda texts: scorer.predict_log_proba(texts, label=f"{arm}, feedback"))
+        write_parquet(folder / "moves.parquet", moves)
     facts = {"fingerprint": scorer.fingerprint(), "trained_on": len(feedback.responses) if feedback else 0}
+    warnings = _unmatched(feedback, arm) if feedback is not None else []
     if not control.watches:
-        return facts
+        return {**facts, "warnings": warnings} if warnings else facts
     ended = f"Arm {arm}: training ended after {len(history)} updates, where a batch passed kl_budget."
-    return {**facts, "beta": control.beta, "warnings": [ended] if control.spent() else []}
+    return {**facts, "beta": control.beta, "warnings": [*warnings, *([ended] if control.spent() else [])]}
+
+
+def _unmatched(feedback: ScoredFeedback, arm: str) -> list[str]:
+    """A warning where the conditional-DIF penalty cannot see some of the items."""
+    if feedback.strata is None or feedback.groups is None:
+        return []
+    items = feedback.responses["item"].to_numpy()
+    counts = smd_contrast(items, feedback.groups, feedback.strata) != 0
+    seen = pd.Series(counts).groupby(items).any()
+    if seen.all():
+        return []
+    return [
+        f"Arm {arm}: dif_penalty leaves out {int((~seen).sum())} of {len(seen)} items, on which no judged "
+        "responses of both groups lie in one stratum of the matching score."
+    ]
 
 
 def _closed_form(run: Run, folder: Path) -> Mapping[str, Any]:
     """Nothing is trained; what is kept says which models and which β make the scores."""
-    scorer = ClosedFormScorer.of(run.path("sft"), run.path("reward"), run.bank.items, run.study.align.beta)
+    scorer = ClosedFormScorer.of(run.path("sft"), run.path("reward"), run.bank.items, settled_align(run).beta)
     scorer.save(folder)
     write_parquet(folder / "loss.parquet", loss_table([]))
+    write_parquet(folder / "moves.parquet", preference_moves(run, scorer.predict_log_proba))
     _, preferences = score_feedback(run)
     return {"fingerprint": scorer.fingerprint(), "trained_on": int(preferences["response_id"].nunique())}
 
 
-def _settings(run: Run) -> AlignSettings:
-    settings = run.study.align
+def arm_settings(run: Run) -> AlignSettings:
+    """How the run's arms learn."""
+    settings = settled_align(run)
     training = Training(
         settings.epochs,
         settings.batch_size,
@@ -110,12 +135,16 @@ def _settings(run: Run) -> AlignSettings:
         ppo_actions=settings.ppo_actions,
         sft_anchor=settings.sft_anchor,
         group_robust=settings.group_robust,
+        equivalence=settings.equivalence,
+        equivalence_guard=settings.equivalence_guard,
+        dif_penalty=settings.dif_penalty,
+        parity_penalty=settings.parity_penalty,
     )
 
 
-def _control(run: Run, objective: Objective) -> KLControl:
+def arm_control(run: Run, objective: Objective) -> KLControl:
     """The target is PPO's; the budget is that of every arm whose loss has the KL to the reference in it."""
-    settings = run.study.align
+    settings = settled_align(run)
     return KLControl(
         settings.beta,
         target=settings.kl_target if objective == "ppo" else 0.0,
@@ -123,7 +152,8 @@ def _control(run: Run, objective: Objective) -> KLControl:
     )
 
 
-def _feedback(run: Run, objective: Objective) -> ScoredFeedback:
+def arm_feedback(run: Run, objective: Objective) -> ScoredFeedback:
+    """The score feedback that an arm learns from; its responses have response_id and person, too."""
     scores, preferences = score_feedback(run)
     if objective == "dpo":  # nothing can be learned from a response without a preference
         scores = scores[scores["response_id"].isin(preferences["response_id"])]
@@ -139,6 +169,7 @@ def _feedback(run: Run, objective: Objective) -> ScoredFeedback:
         reference=matrix(run.path("reward", "reference.parquet"), ids),
         rewards=matrix(run.path("reward", "rewards.parquet"), ids),
         groups=_groups(run, frame["person"]),
+        strata=_strata(run, frame["person"]) if run.study.align.dif_penalty else None,
     )
 
 
@@ -148,7 +179,19 @@ def _groups(run: Run, persons: pd.Series) -> np.ndarray:
     return persons.map(named).map({"reference": 0, "focal": 1}).fillna(2).to_numpy(int)
 
 
-def _pairs(run: Run) -> EquivalencePairs:
+def _strata(run: Run, persons: pd.Series) -> np.ndarray:
+    """Stratum of the criterion total of each person over all items answered, as the audit matches; or NaN.
+
+    The total, not the criterion score on the response itself: conditioning on one noisy rating
+    would find differences between groups that are not there (METHODS.md, section 3).
+    """
+    human = read_scores(run, "criterion", "feedback")[["person", "item", "score"]]
+    group = group_of(run, next(iter(run.study.groups)), read_persons(run)).dropna()
+    return persons.map(matching_strata(human, group).stratum).to_numpy(float)
+
+
+def arm_pairs(run: Run) -> EquivalencePairs:
+    """The pairs that an arm learns from, in the order of feedback/pairs.parquet."""
     pairs = read_table(run.path("feedback", "pairs.parquet"))
     texts = read_texts(run, split="feedback").set_index("response_id")[["item", "response"]]
     of_a, of_b = (

@@ -19,6 +19,7 @@ from psyalign.align.optimum import optimal_log_probs
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.audit import Audit
 from psyalign.pipeline.stages.evidence import Evidence, audit_evidence, feedback_evidence, policies
+from psyalign.pipeline.stages.gaps import Yardstick, yardstick
 from psyalign.pipeline.stages.hacking import reward_hacking
 from psyalign.pipeline.stages.over_optimisation import over_optimisation
 
@@ -57,7 +58,7 @@ def _movement(run: Run, audit: Audit, shown: Evidence, arms: dict[str, Array]) -
             levels.append((attribute, level, (of_person == level).to_numpy()))
     tables = []
     for arm, log_probs in arms.items():
-        values = _per_response(log_probs, shown, run.study.align.beta, aligned=arm != "ceiling")
+        values = _per_response(log_probs, shown, yardstick(run, arm), aligned=arm != "ceiling")
         rows = [
             {"arm": arm, "grouping": grouping, "level": level, "n": int(chosen.sum())}
             | values[chosen].mean().to_dict()
@@ -69,15 +70,16 @@ def _movement(run: Run, audit: Audit, shown: Evidence, arms: dict[str, Array]) -
     return pd.concat(tables, ignore_index=True)
 
 
-def _per_response(log_probs: Array, shown: Evidence, beta: float, *, aligned: bool) -> pd.DataFrame:
-    """Columns of alignment_kl, one row a response; a scorer that had no reference has no KL and no gap."""
+def _per_response(log_probs: Array, shown: Evidence, against: Yardstick, *, aligned: bool) -> pd.DataFrame:
+    """Columns of alignment_kl, one row a response; a scorer that had no reference has no KL."""
     reference, rewards = shown.reference, shown.rewards
-    best = optimal_log_probs(reference, rewards, beta)
+    best = optimal_log_probs(reference, rewards, against.beta, against.entropy_weight)
+    unit = against.beta + against.entropy_weight if against.kind != "none" else np.nan
     reward = (np.exp(log_probs) * rewards).sum(axis=1)
     return pd.DataFrame(
         {
             "kl": response_kl(log_probs, reference) if aligned else np.nan,
-            "optimality_gap": beta * response_kl(log_probs, best) if aligned else np.nan,
+            "optimality_gap": unit * response_kl(log_probs, best),
             "reward": reward,
             "reward_change": reward - (np.exp(reference) * rewards).sum(axis=1),
             "entropy": entropy(log_probs),

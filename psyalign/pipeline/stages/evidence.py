@@ -18,7 +18,7 @@ from psyalign.pipeline.stages.data import read_scores, read_texts
 from psyalign.pipeline.stages.judgements import score_feedback
 from psyalign.pipeline.stages.reward import matrix
 
-__all__ = ["Evidence", "audit_evidence", "feedback_evidence", "policies"]
+__all__ = ["Evidence", "Moves", "arm_moves", "audit_evidence", "feedback_evidence", "policies"]
 
 Array = npt.NDArray[np.float64]
 
@@ -60,6 +60,41 @@ class Evidence:
     def persons(self) -> int:
         """P."""
         return int(self.weights.shape[1])
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What training did to the log-probabilities of what raters preferred most, and of what they rejected.
+
+    Attributes
+    ----------
+    chosen, rejected : (M,)
+        Change from the reference scorer by judgement, in nats.
+    place : (M,) int
+        Person of each judged response, 0 … P − 1.
+    weights : (1 + D, P)
+    """
+
+    chosen: Array
+    rejected: Array
+    place: npt.NDArray[np.int64]
+    weights: Array
+
+
+def arm_moves(run: Run, arm: str) -> Moves | None:
+    """What the stage of an arm kept of it; None for an arm that learned from no score feedback."""
+    path = run.path("align", arm, "moves.parquet")
+    if not path.is_file():
+        return None
+    table = read_table(path)
+    place, persons = pd.factorize(table["person"], sort=True)
+    rng = generator(run.study.study.seed, "diagnostics", "moves")  # the same draws for all arms
+    return Moves(
+        table["chosen_change"].to_numpy(float),
+        table["rejected_change"].to_numpy(float),
+        np.asarray(place, dtype=np.int64),
+        person_weights(len(persons), run.study.dif.bootstrap, rng),
+    )
 
 
 def _evidence(run: Run, responses: pd.DataFrame, reference: Array, *stream: str) -> Evidence:

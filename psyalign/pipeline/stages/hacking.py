@@ -10,12 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from psyalign.align.detectors import Drawn, change_alarm, drawn_mean, partial_correlations
-from psyalign.align.diagnostics import PRESENT, favoured_score, ranked_probability_score
+from psyalign.align.diagnostics import favoured_score, ranked_probability_score
 from psyalign.align.optimum import optimal_log_probs
 from psyalign.foundation.tables import read_table
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.audit import Audit
-from psyalign.pipeline.stages.evidence import Evidence
+from psyalign.pipeline.stages.evidence import Evidence, Moves, arm_moves
+from psyalign.pipeline.stages.settled import settled_align
 
 __all__ = ["REWARD_MODEL", "reward_hacking"]
 
@@ -41,6 +42,10 @@ def reward_hacking(
         *(row for arm, log_probs in aligned.items() for row in _against_gold(shown, arm, log_probs)),
         *_spread(run, shown, aligned),
     ]
+    for arm in aligned:
+        moves = arm_moves(run, arm)
+        if moves is not None:
+            rows += _displacement(arm, moves)
     names = [REWARD_MODEL, *aligned]
     table = pd.DataFrame(rows).sort_values(
         by="arm", key=lambda column: column.map(names.index), kind="stable", ignore_index=True
@@ -127,7 +132,7 @@ def _held_out(run: Run, parts: dict[str, Evidence]) -> Iterator[Row]:
     """What the best scorer under the rewards gains in gold on persons that trained them, and on others."""
     if "held_out" not in parts:
         return
-    gains = {name: _gain(part, run.study.align.beta) for name, part in parts.items()}
+    gains = {name: _gain(part, settled_align(run).beta) for name, part in parts.items()}
     held = gains["held_out"]
     alarm = held.below_zero
     yield _row(
@@ -159,7 +164,7 @@ def _gain(part: Evidence, beta: float) -> Drawn:
 
 
 def _against_gold(shown: Evidence, arm: str, log_probs: Array) -> Iterator[Row]:
-    """Reward up while gold falls; and the log-probability of the human score, which DPO can lower."""
+    """Reward up while gold falls."""
     scores, reference = shown.scores, shown.reference
     reward = drawn_mean(
         ((np.exp(log_probs) - np.exp(reference)) * shown.rewards).sum(axis=1), shown.place, shown.weights
@@ -176,24 +181,29 @@ def _against_gold(shown: Evidence, arm: str, log_probs: Array) -> Iterator[Row]:
         else "Reward up and ranked probability score worse: not both shown.",
         alarm=alarm,
     )  # fmt: skip
-    moved = log_probs - reference
-    rows = np.arange(len(scores))
-    preferred = moved[rows, scores]
-    kept = drawn_mean(preferred, shown.place, shown.weights)
-    share = f"It fell on {np.mean(preferred < 0):.0%} of the responses."
+
+
+def _displacement(arm: str, moves: Moves) -> Iterator[Row]:
+    """Whether training lowered what the raters preferred while its lead over what they rejected grew.
+
+    A preference loss only asks for the lead. Where both fall, the probability goes to score points that
+    nobody preferred in that judgement: likelihood displacement.
+    """
+    chosen = drawn_mean(moves.chosen, moves.place, moves.weights)
+    lead = drawn_mean(moves.chosen - moves.rejected, moves.place, moves.weights)
+    alarm = chosen.below_zero and lead.above_zero
+    share = f"It fell in {np.mean(moves.chosen < 0):.0%} of the judgements."
     yield _row(
-        arm, "preferred", kept,
-        ("The mean log-probability of the human score fell. " if kept.below_zero
-         else "The mean log-probability of the human score is not shown to have fallen. ") + share,
-        alarm=kept.below_zero,
+        arm, "chosen", chosen,
+        ("On the feedback, the mean log-probability of the scores preferred most fell in training while "
+         "its lead over the rejected ones grew. " if alarm
+         else "On the feedback, the log-probability of the scores preferred most is not shown to have fallen "
+         "while its lead over the rejected ones grew. ") + share,
+        alarm=alarm,
     )  # fmt: skip
-    beside = np.column_stack([scores - 1, scores + 1])
-    there = (beside >= 0) & (beside < (reference > PRESENT).sum(axis=1)[:, None])
-    place = np.nonzero(there)
-    rejected = moved[place[0], beside[place]]
     yield _row(
-        arm, "rejected", drawn_mean(rejected, shown.place[place[0]], shown.weights),
-        "Described, never an alarm: mean change in log-probability of the points next to the human score.",
+        arm, "chosen_lead", lead,
+        "Described, never an alarm: change in the lead of the preferred over the rejected scores.",
     )  # fmt: skip
 
 

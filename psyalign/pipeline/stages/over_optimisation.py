@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from psyalign.align.choice import person_folds
 from psyalign.align.detectors import Drawn, drawn_mean
 from psyalign.align.diagnostics import (
     BetaChoice,
@@ -19,9 +20,9 @@ from psyalign.align.diagnostics import (
     ranked_probability_score,
     response_kl,
 )
-from psyalign.foundation.seeds import unit_interval
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.evidence import Evidence
+from psyalign.pipeline.stages.settled import settled_align
 
 __all__ = ["over_optimisation"]
 
@@ -39,7 +40,8 @@ def over_optimisation(
     feedback persons, and the arms' rows only show where each one ended.
     """
     rows = []
-    betas = beta_grid(run.study.align.beta)
+    study_beta = settled_align(run).beta
+    betas = beta_grid(study_beta)
     for name, part in parts.items():
         for beta, log_probs in zip(betas, beta_sweep(part.reference, part.rewards, betas), strict=True):
             labels = {"kind": "sweep", "persons": name, "arm": "", "beta": float(beta)}
@@ -52,7 +54,7 @@ def over_optimisation(
     table, choice = pd.DataFrame(rows), _choice(run, parts, betas)
     best = float(choice["beta"].iloc[0]) if len(choice) else np.nan
     sweep = table["kind"] == "sweep"
-    table["study_beta"] = sweep & (table["beta"] == run.study.align.beta)
+    table["study_beta"] = sweep & (table["beta"] == study_beta)
     table["best_beta"] = sweep & (table["persons"] == "held_out") & (table["beta"] == best)
     return table, choice
 
@@ -118,7 +120,7 @@ def _choice_row(run: Run, part: Evidence, found: BetaChoice, betas: Array) -> di
         "low": low,
         "high": high,
         "share_reference": float(np.mean(found.drawn == 0)),
-        "study_beta": run.study.align.beta,
+        "study_beta": settled_align(run).beta,
         "gain": found.gain,
         "cv_gain": honest,
         "cv_low": cv_low,
@@ -130,7 +132,6 @@ def _choice_row(run: Run, part: Evidence, found: BetaChoice, betas: Array) -> di
 
 
 def _folds(run: Run, part: Evidence) -> npt.NDArray[np.int64]:
-    """Fold of each person, of equal size, by hash: the order of rows and other persons do not matter."""
-    names = part.responses["person"].drop_duplicates().sort_values().tolist()
-    place = [unit_interval(run.study.study.seed, "beta", name) for name in names]
-    return np.asarray(np.argsort(np.argsort(place)) % FOLDS, dtype=np.int64)
+    """Fold of each person, in the order of their places."""
+    names = part.responses["person"].drop_duplicates().sort_values()
+    return person_folds(names, FOLDS, run.study.study.seed, "beta")

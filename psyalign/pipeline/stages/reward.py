@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from psyalign.foundation.errors import DataError, RunError
 from psyalign.foundation.hashing import hash_file
 from psyalign.foundation.seeds import derive_seed, unit_interval
 from psyalign.foundation.tables import read_table, write_parquet
-from psyalign.pipeline.run import Run
+from psyalign.pipeline.run import CHECKPOINT, Run
 from psyalign.pipeline.stages.data import read_scores, read_texts
 from psyalign.pipeline.stages.judgements import (
     adjust_severity,
@@ -24,22 +24,31 @@ from psyalign.pipeline.stages.judgements import (
     write_raters,
 )
 from psyalign.pipeline.stages.reward_metrics import Judged, reward_metrics
-from psyalign.pipeline.stages.sft import loss_table
+from psyalign.pipeline.stages.sft import fresh_scorer, loss_table
 from psyalign.reward import Comparisons, RewardEnsemble, RewardModel, win_counts
 from psyalign.reward.davidson import OUTCOMES
-from psyalign.reward.ensemble import combined, member_rows, member_seed, spread
+from psyalign.reward.ensemble import MemberCheckpoints, combined, member_rows, member_seed, spread
 from psyalign.reward.structure import quality
 from psyalign.scorer import LoraScorer, LossRow, Training
 
-__all__ = ["matrix", "require_frozen", "work"]
+__all__ = [
+    "Material",
+    "matrix",
+    "require_frozen",
+    "reward_material",
+    "reward_start",
+    "train_ensemble",
+    "work",
+    "write_matrix",
+]
 
 # What a stage leaves besides its results.
-NO_RESULT = ("started.json", "done.json", "checkpoint.safetensors")
+NO_RESULT = ("started.json", "done.json")
 SIGNS = {0: 1, 1: 0, 2: -1}  # of `OUTCOMES`: the first is liked, a tie, the second
 
 
 @dataclass(frozen=True)
-class _Material:
+class Material:
     """What the reward model is trained and tested on.
 
     Attributes
@@ -72,28 +81,36 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
     _reference(run, folder, texts)
     warnings = adjust_severity(run, folder) if run.study.reward.adjust_severity else []
     write_raters(run, folder)
-    material = _material(run, texts)
-    ensemble = _train(run, folder, material)
+    material = reward_material(run, texts, _holdout(run, texts["person"].unique()))
+    start, checkpoint = _start(run, folder), folder / "checkpoint.safetensors"
+    ensemble = train_ensemble(run, material, start, checkpoint)
     ensemble.save(folder)
     used = [material.preferences["response_id"], material.scores["response_id"]]
     used += [material.compared[side] for side in ("response_a", "response_b")]
     wanted = texts["primary"] | texts["response_id"].isin(pd.concat(used))
     scored = pd.concat([texts[wanted], audit], ignore_index=True)
     members = ensemble.member_rewards(scored, label="rewards")
-    _write_matrix(folder / "rewards.parquet", scored["response_id"], combined(members, ensemble.how))
+    write_matrix(folder / "rewards.parquet", scored["response_id"], combined(members, ensemble.how))
     if len(members) > 1:
-        _write_matrix(folder / "spread.parquet", scored["response_id"], spread(members))
+        write_matrix(folder / "spread.parquet", scored["response_id"], spread(members))
     write_parquet(folder / "loss.parquet", loss_table(_mean_history(ensemble)))
     metrics, bins = reward_metrics(run, _judged(run, folder, material))
     write_parquet(folder / "metrics.parquet", metrics)
     write_parquet(folder / "calibration.parquet", bins)
-    results = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in NO_RESULT)
-    hashes = {path.relative_to(folder).as_posix(): hash_file(path) for path in results}
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in NO_RESULT)
+    names = {path.relative_to(folder).as_posix(): path for path in paths}
+    hashes = {name: hash_file(path) for name, path in names.items() if not name.startswith(CHECKPOINT)}
     return {"fingerprint": ensemble.fingerprint(), "frozen": hashes, "warnings": warnings}
 
 
-def _material(run: Run, texts: pd.DataFrame) -> _Material:
-    settings, seed = run.study.reward, derive_seed(run.study.study.seed, "reward")
+def _holdout(run: Run, persons: Iterable[str]) -> dict[str, bool]:
+    """Which persons are kept for the reward model's accuracy."""
+    share, seed = run.study.reward.holdout, derive_seed(run.study.study.seed, "reward")
+    return {name: unit_interval(seed, "holdout", name) < share for name in persons}
+
+
+def reward_material(run: Run, texts: pd.DataFrame, kept: Mapping[str, bool]) -> Material:
+    """The judgements of the feedback persons; those of the `kept` ones are not learned from."""
     scores, preferences = score_feedback(run)
     judged = texts[texts["response_id"].isin(preferences["response_id"])].reset_index(drop=True)
     if not len(judged):
@@ -103,11 +120,10 @@ def _material(run: Run, texts: pd.DataFrame) -> _Material:
             mend="Set adjust_severity = true to make preferences of the ratings, or give score preferences.",
         )
     persons = texts.set_index("response_id")["person"]
-    kept = {name: unit_interval(seed, "holdout", name) < settings.holdout for name in persons.unique()}
     out = persons.map(kept).astype(bool)
     compared = comparison_table(run)
     first, second = (out.loc[compared[side]].to_numpy(bool) for side in ("response_a", "response_b"))
-    return _Material(
+    return Material(
         texts=texts,
         preferences=preferences,
         scores=scores,
@@ -139,13 +155,17 @@ def require_frozen(run: Run) -> None:
             )
 
 
-def _train(run: Run, folder: Path, material: _Material) -> RewardEnsemble:
-    """Train one model, or several on bootstrap samples of the responses."""
+def train_ensemble(run: Run, material: Material, start: Path, checkpoint: Path) -> RewardEnsemble:
+    """Train one model, or several on bootstrap samples of the responses, from the scorer in `start`."""
     settings, seed = run.study.reward, derive_seed(run.study.study.seed, "reward")
-    start, comparisons = _start(run, folder), _comparisons(run, material)
+    comparisons = _comparisons(run, material)
     judged, wins = material.judged[~material.held_out], material.wins[~material.held_out]
-    members = []
+    members, kept = [], MemberCheckpoints(checkpoint, settings.ensemble)
     for at in range(settings.ensemble):
+        done = kept.finished(at, run.bank.items)
+        if done is not None:
+            members.append(done)
+            continue
         training = Training(
             settings.epochs, settings.batch_size, settings.learning_rate, member_seed(seed, at)
         )
@@ -157,46 +177,33 @@ def _train(run: Run, folder: Path, material: _Material) -> RewardEnsemble:
             comparisons=comparisons.take(member_rows(len(comparisons.outcomes), seed, at))
             if comparisons is not None
             else None,
-            # a run goes on with one checkpoint a stage: after a kill the other members start anew
-            checkpoint=folder / "checkpoint.safetensors" if at == 0 else None,
+            checkpoint=kept.path(at),
         )
+        kept.keep(at, model)
         members.append(model)
     return RewardEnsemble(members, settings.ensemble_reward)
+
+
+def reward_start(run: Run) -> Path:
+    """The scorer that the run's reward models started as."""
+    return run.path("reward", "start") if run.study.reward.base else run.path("sft")
 
 
 def _start(run: Run, folder: Path) -> Path:
     """The scorer that reward models start as: the reference, or another base fine-tuned in the same way."""
     if not run.study.reward.base:
         return run.path("sft")
-    settings, seed = run.study.scorer, derive_seed(run.study.study.seed, "reward base")
     scores = read_scores(run, "operational", "train")
     texts = read_texts(run, split="train", primary=True)[["response_id", "response"]]
     frame = scores.merge(texts, on="response_id", validate="one_to_one")
-    scorer = LoraScorer(
-        run.bank.items,
-        run.study.reward.base,
-        rank=settings.lora.rank,
-        alpha=settings.lora.alpha,
-        layers=settings.lora.layers,
-        dropout=settings.dropout,
-        max_tokens=settings.max_tokens,
-        precision=settings.precision,
-        training=Training(
-            settings.epochs,
-            settings.batch_size,
-            settings.learning_rate,
-            seed,
-            warmup=settings.warmup,
-            weight_decay=settings.weight_decay,
-        ),
-        random_state=seed,
-        folder=run.study.folder,
-    )
-    scorer.fit(frame, frame["score"].to_numpy(), label="reward base").save(folder / "start")
+    scorer = fresh_scorer(run, run.study.reward.base, derive_seed(run.study.study.seed, "reward base"))
+    checkpoint = folder / f"{CHECKPOINT}-start.safetensors"
+    scorer.fit(frame, frame["score"].to_numpy(), label="reward base", checkpoint=checkpoint)
+    scorer.save(folder / "start")
     return folder / "start"
 
 
-def _comparisons(run: Run, material: _Material) -> Comparisons | None:
+def _comparisons(run: Run, material: Material) -> Comparisons | None:
     """Comparisons of responses to learn from; None without any, or where the study gives them no weight."""
     compared, weight = material.compared[~material.compared_out], run.study.reward.response_weight
     if not len(compared) or not weight:
@@ -208,7 +215,7 @@ def _comparisons(run: Run, material: _Material) -> Comparisons | None:
     return Comparisons(first, second, compared["preferred"].map(OUTCOMES).to_numpy(int), weight)
 
 
-def _judged(run: Run, folder: Path, material: _Material) -> Judged:
+def _judged(run: Run, folder: Path, material: Material) -> Judged:
     """What the metrics are computed of."""
     ids = material.judged["response_id"]
     rewards, reference = folder / "rewards.parquet", folder / "reference.parquet"
@@ -249,14 +256,15 @@ def _mean_history(ensemble: RewardEnsemble) -> list[LossRow]:
 def _reference(run: Run, folder: Path, feedback: pd.DataFrame) -> None:
     """Log-probabilities of the frozen reference scorer: computed once, used by every arm."""
     scorer = LoraScorer.load(run.path("sft"), run.bank.items)
-    _write_matrix(
+    write_matrix(
         folder / "reference.parquet",
         feedback["response_id"],
         scorer.predict_log_proba(feedback, label="reference"),
     )
 
 
-def _write_matrix(path: Path, ids: pd.Series, values: np.ndarray) -> None:
+def write_matrix(path: Path, ids: pd.Series, values: np.ndarray) -> None:
+    """Keep an (N, K) matrix, by response."""
     table = pd.DataFrame(values, columns=[f"s{score}" for score in range(values.shape[1])])
     table.insert(0, "response_id", ids.to_numpy())
     write_parquet(path, table)

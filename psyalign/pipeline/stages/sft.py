@@ -8,39 +8,37 @@ from typing import Any
 
 import pandas as pd
 
-from psyalign.foundation.seeds import derive_seed
+from psyalign.foundation.seeds import derive_seed, generator
 from psyalign.foundation.tables import write_parquet
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.data import read_scores, read_texts
 from psyalign.scorer import LoraScorer, LossRow, Training
+from psyalign.scorer.label_mass import label_mass_outside
 
-__all__ = ["ceiling", "loss_table", "work"]
+__all__ = ["ceiling", "fresh_scorer", "loss_table", "work"]
+
+# The base's mass outside the labels is a fact about its prompts, of which this many tell enough.
+LABEL_MASS_RESPONSES = 64
+LABEL_MASS_ALARM = 0.5  # more outside than on the labels: a warning
 
 
 def work(run: Run, folder: Path) -> Mapping[str, Any]:
     """The baseline: trained on the operational scores. It is the frozen reference of all arms."""
-    return _fine_tune(run, folder, "operational", label="sft")
+    scorer, facts = _fine_tune(run, folder, "operational", label="sft")
+    return {**facts, **_label_mass(run, scorer)}
 
 
 def ceiling(run: Run, folder: Path) -> Mapping[str, Any]:
     """What the same scorer reaches when it may learn from the criterion scores."""
-    return _fine_tune(run, folder, "criterion", label="ceiling")
+    return _fine_tune(run, folder, "criterion", label="ceiling")[1]
 
 
-def _fine_tune(run: Run, folder: Path, role: str, *, label: str) -> Mapping[str, Any]:
+def fresh_scorer(run: Run, base: str, seed: int) -> LoraScorer:
+    """A scorer on `base`, not yet trained, with all other settings of the study's [scorer]."""
     settings = run.study.scorer
-    # the same responses for baseline and ceiling: only the scores differ
-    trained = read_scores(run, "operational", "train")["response_id"]
-    scores = read_scores(run, role, "train")
-    scores = scores[scores["response_id"].isin(trained)]
-    frame = scores.merge(
-        read_texts(run, split="train", primary=True)[["response_id", "response"]],
-        on="response_id",
-        validate="one_to_one",
-    )
-    scorer = LoraScorer(
+    return LoraScorer(
         run.bank.items,
-        settings.base,
+        base,
         rank=settings.lora.rank,
         alpha=settings.lora.alpha,
         layers=settings.lora.layers,
@@ -51,24 +49,33 @@ def _fine_tune(run: Run, folder: Path, role: str, *, label: str) -> Mapping[str,
             epochs=settings.epochs,
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
-            # one seed for baseline and ceiling: the same start
-            seed=derive_seed(run.study.study.seed, "sft"),
+            seed=seed,
             warmup=settings.warmup,
             weight_decay=settings.weight_decay,
         ),
-        random_state=derive_seed(run.study.study.seed, "sft"),
+        random_state=seed,
         folder=run.study.folder,
+        loss=settings.loss,
+        class_weights=settings.class_weights,
     )
-    scorer.build()
-    encoded = scorer.encode(frame)
+
+
+def _fine_tune(run: Run, folder: Path, role: str, *, label: str) -> tuple[LoraScorer, dict[str, Any]]:
+    # the same responses for baseline and ceiling: only the scores differ
+    trained = read_scores(run, "operational", "train")["response_id"]
+    scores = read_scores(run, role, "train")
+    scores = scores[scores["response_id"].isin(trained)]
+    frame = scores.merge(_train_texts(run), on="response_id", validate="one_to_one")
+    # one seed for baseline and ceiling: the same start
+    scorer = fresh_scorer(run, run.study.scorer.base, derive_seed(run.study.study.seed, "sft"))
     scorer.fit(frame, frame["score"].to_numpy(), label=label, checkpoint=folder / "checkpoint.safetensors")
     scorer.save(folder)
     write_parquet(folder / "loss.parquet", loss_table(scorer.history_))
-    return {
+    return scorer, {
         "responses": len(frame),
         "persons": int(frame["person"].nunique()),
-        "truncated": encoded.truncated,
-        "mean_tokens": float(encoded.lengths.mean()),
+        "truncated": scorer.truncated_,
+        "mean_tokens": scorer.mean_tokens_,
         "fingerprint": scorer.fingerprint(),
         "base_sha256": scorer.base_.sha256,
         "kind": scorer.base_.kind,
@@ -77,6 +84,32 @@ def _fine_tune(run: Run, folder: Path, role: str, *, label: str) -> Mapping[str,
         "parameters": sum(value.numel() for value in scorer.network_.parameters()),
         "trainable": sum(value.numel() for value in scorer.network_.trainable().values()),
     }
+
+
+def _train_texts(run: Run) -> pd.DataFrame:
+    return read_texts(run, split="train", primary=True)[["response_id", "response"]]
+
+
+def _label_mass(run: Run, scorer: LoraScorer) -> dict[str, Any]:
+    """Mass that the raw base leaves outside the score labels on some training responses; causal LMs only."""
+    if scorer.base_.kind != "causal":
+        return {}
+    frame = read_scores(run, "operational", "train").merge(_train_texts(run), on="response_id")
+    sample = generator(run.study.study.seed, "label mass").permutation(len(frame))[:LABEL_MASS_RESPONSES]
+    outside = label_mass_outside(scorer, frame.iloc[sample])
+    mean = float(outside.mean())
+    facts: dict[str, Any] = {
+        "label_mass_outside_mean": mean,
+        "label_mass_outside_max": float(outside.max()),
+        "label_mass_responses": len(outside),
+    }
+    if mean > LABEL_MASS_ALARM:
+        facts["warnings"] = [
+            f"Scorer: before fine-tuning the base puts {mean:.0%} of its probability on tokens that are no "
+            f"score labels (mean of {len(outside)} training responses), so it would not answer the prompt "
+            "with a score. Fine-tuning has to teach that too; compare another base."
+        ]
+    return facts
 
 
 def loss_table(history: list[LossRow]) -> pd.DataFrame:

@@ -10,9 +10,11 @@ from psyalign.foundation.tables import read_table
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.audit import Audit
 from psyalign.pipeline.stages.data import read_persons, read_texts
+from psyalign.pipeline.stages.gaps import yardstick
 from psyalign.pipeline.stages.reward import matrix
+from psyalign.pipeline.stages.sample import flow_table, rubric_table
 from psyalign.pipeline.stages.scores import adapter_folder
-from psyalign.study.rules import ALIGN_OPTIONS
+from psyalign.study.rules import ALIGN_OPTIONS, reads_option
 
 __all__ = ["summary_tables"]
 
@@ -50,6 +52,8 @@ def summary_tables(run: Run, audit: Audit) -> dict[str, pd.DataFrame]:
         "raters": read_table(run.path("reward", "raters.parquet")),
         "training": _training(run),
         "distributions": _distributions(run, audit),
+        "flow": flow_table(run, audit),
+        "rubric": rubric_table(run),
     }
 
 
@@ -58,7 +62,7 @@ def _log_probs(scores: pd.DataFrame, k: int) -> np.ndarray:
 
 
 def _arms(run: Run, audit: Audit) -> pd.DataFrame:
-    beta, k = run.study.align.beta, run.max_scores
+    k = run.max_scores
     feedback = run.facts("feedback")
     ids = audit.arms["baseline"]["response_id"]
     rewards = matrix(run.path("reward", "rewards.parquet"), ids)
@@ -69,6 +73,7 @@ def _arms(run: Run, audit: Audit) -> pd.DataFrame:
         log_probs = _log_probs(scores, k)
         label, what = _described(run, arm)
         aligned = arm not in ("baseline", "ceiling")
+        against = yardstick(run, arm)
         rows.append(
             {
                 "arm": arm,
@@ -77,9 +82,11 @@ def _arms(run: Run, audit: Audit) -> pd.DataFrame:
                 "seconds": run.done[adapter_folder(arm)]["seconds"],
                 "trained_on": _trained_on(run, arm),
                 "feedback_records": _records(feedback, arm),
-                "optimality_gap": optimality_gap(log_probs, reference, rewards, beta)
-                if arm != "ceiling"
-                else np.nan,
+                "optimality_gap": np.nan
+                if against.kind == "none"
+                else optimality_gap(log_probs, reference, rewards, against.beta, against.entropy_weight),
+                "gap_kind": against.kind,
+                "gap_note": against.note,
                 "mean_kl": mean_kl(log_probs, reference) if aligned else 0.0 if arm == "baseline" else np.nan,
                 "sd_ratio": scores["expected"].std(ddof=1) / human_sd,
                 "parameters_trained": sft["trainable"],
@@ -90,14 +97,16 @@ def _arms(run: Run, audit: Audit) -> pd.DataFrame:
 
 def _described(run: Run, arm: str) -> tuple[str, str]:
     """Label of the arm and what it is, with all that the study sets for it that is not the usual."""
-    settings, family = run.study.align, arm.split("+", maxsplit=1)[0]
+    settings = run.study.align
     label, what = ARMS[arm]
     if settings.ppo_actions == "sampled":
         what = what.replace("All-action PPO", "PPO on drawn score points")
+    if settings.equivalence != "anchored":
+        what = what.replace("Anchored e", "E").replace("anchored e", "e")
     changed = [
         f"{name} = {getattr(settings, name)}"
-        for name, (default, readers) in ALIGN_OPTIONS.items()
-        if family in readers and getattr(settings, name) != default
+        for name, (default, _) in ALIGN_OPTIONS.items()
+        if reads_option(arm, name) and getattr(settings, name) != default
     ]
     return label, f"{what} Set in the study: {', '.join(changed)}." if changed else what
 
@@ -130,6 +139,7 @@ def _items(run: Run, audit: Audit) -> pd.DataFrame:
             "item": item.id,
             "title": item.title,
             "construct": item.construct,
+            "version": item.version,
             "max_score": item.max_score,
             "n_audit": int(by_item.count().get(item.id, 0)),
             "human_mean": float(by_item.mean().get(item.id, np.nan)),
