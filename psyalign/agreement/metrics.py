@@ -5,13 +5,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from psyalign.agreement.pairs import pair_metrics
 from psyalign.foundation.errors import DataError
 
-__all__ = ["METRICS", "agreement"]
+__all__ = ["METRICS", "MODAL", "agreement"]
 
-Array = npt.NDArray[np.float64]
-
-METRICS = ("qwk", "qwk_continuous", "exact", "adjacent", "r", "smd", "smd_pooled", "rmse", "sd_ratio")
+# Of the modal score; the others are of the expected score.
+MODAL = ("qwk", "kappa", "kappa_linear", "exact", "adjacent")
+METRICS = (
+    "qwk", "qwk_continuous", "exact", "adjacent", "r", "smd", "smd_pooled", "rmse", "sd_ratio",
+    "kappa", "kappa_linear", "r2", "mse",
+)  # fmt: skip
 
 
 def agreement(
@@ -27,8 +31,9 @@ def agreement(
     Parameters
     ----------
     human, modal, expected : array_like, shape (n,)
-        Human score, the scorer's most probable score point, its expected score.
-        Responses with a missing value in any of the three are left out.
+        Human score, the scorer's most probable score point, its expected score. (Of an engine with
+        one score: the rounded and the trimmed score of `score_types`.) Responses with a missing
+        value in any of the three are left out.
     human_sd, expected_sd : float, optional
         SDs of the population that `smd` and `smd_pooled` are standardised by;
         default those of these responses. Groups take the whole sample's.
@@ -36,12 +41,13 @@ def agreement(
     Returns
     -------
     dict
-        n, and floats (NaN where undefined):
+        n, and floats (NaN where undefined; formulas: `pair_metrics`):
 
-        - qwk: quadratically weighted kappa of the modal score
+        - qwk, kappa, kappa_linear: quadratically weighted, unweighted and linearly weighted kappa of
+          the modal score
         - qwk_continuous: 2 Cov / (Var + Var + (difference of means)^2) of the expected score, ddof 0
         - exact, adjacent: shares (0 to 1) of modal scores equal to, at most 1 from, the human score
-        - r, rmse: Pearson correlation and root mean squared error of the expected score
+        - r, r2, rmse, mse: Pearson correlation, 1 - SSE/SST, (root) mean squared error of the expected score
         - smd: (mean expected - mean human) / SD of human ("unpooled"; with population SDs "johnson")
         - smd_pooled: the same over sqrt((SD_human^2 + SD_expected^2) / 2) ("pooled", "williamson")
         - sd_ratio: SD of expected / SD of human scores, of these responses
@@ -66,39 +72,8 @@ def agreement(
         )
     known = np.isfinite(h) & np.isfinite(m) & np.isfinite(e)
     h, m, e = h[known], m[known], e[known]
-    if not len(h):
-        return {"n": 0, **dict.fromkeys(METRICS, float("nan"))}
-    sd_h, sd_e = _sd(h), _sd(e)
-    unit = sd_h if human_sd is None else human_sd
-    pooled = np.sqrt((unit**2 + (sd_e if expected_sd is None else expected_sd) ** 2) / 2)
-    bias = float(e.mean() - h.mean())
-    return {
-        "n": len(h),
-        "qwk": _concordance(h, m),
-        "qwk_continuous": _concordance(h, e),
-        "exact": float((h == m).mean()),
-        "adjacent": float((np.abs(h - m) <= 1).mean()),
-        "r": _ratio(_covariance(h, e), float(np.sqrt(h.var() * e.var()))),
-        "smd": _ratio(bias, unit),
-        "smd_pooled": _ratio(bias, float(pooled)),
-        "rmse": float(np.sqrt(((h - e) ** 2).mean())),
-        "sd_ratio": _ratio(sd_e, sd_h),
-    }
-
-
-def _concordance(h: Array, m: Array) -> float:
-    """QWK: for whole scores the same number as from the two-way table, without the table."""
-    return _ratio(2 * _covariance(h, m), float(h.var() + m.var() + (h.mean() - m.mean()) ** 2))
-
-
-def _covariance(a: Array, b: Array) -> float:
-    return float(((a - a.mean()) * (b - b.mean())).mean())
-
-
-def _sd(values: Array) -> float:
-    return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-
-
-def _ratio(above: float, below: float) -> float:
-    # rounding leaves a constant with a variance of about 1e-32
-    return above / below if below > 1e-14 else float("nan")
+    rounded = pair_metrics(h, m)
+    expected_ = pair_metrics(h, e, human_sd=human_sd, score_sd=expected_sd)
+    expected_["qwk_continuous"] = expected_["qwk"]
+    found = {name: (rounded if name in MODAL else expected_)[name] for name in METRICS}
+    return {"n": len(h), **found}

@@ -42,12 +42,14 @@ def test_by_hand():
     """human 0 1 2, modal 0 2 2, expected .5 1 1.5.
 
     QWK: means 1 and 4/3, covariance 2/3, variances 2/3 and 8/9: 2(2/3)/(2/3 + 8/9 + 1/9) = .8.
-    Expected: r = 1; SD .5 against 1; RMSE sqrt(.5/3); QWK 2(1/3)/(2/3 + 1/6) = .8; no bias.
+    Expected: r = 1; SD .5 against 1; RMSE sqrt(.5/3); QWK 2(1/3)/(2/3 + 1/6) = .8; no bias;
+    R2 = 1 - (.5/3)/(2/3). Kappa: 2/3 equal, 1/9 + 2/9 by chance. Linear: 1/3 apart, 1 by chance.
     """
     found = agreement([0, 1, 2], [0, 2, 2], [0.5, 1.0, 1.5])
     assert found == pytest.approx(
         {"n": 3, "qwk": 0.8, "qwk_continuous": 0.8, "exact": 2 / 3, "adjacent": 1.0, "r": 1.0, "smd": 0.0,
-         "smd_pooled": 0.0, "rmse": np.sqrt(0.5 / 3), "sd_ratio": 0.5}
+         "smd_pooled": 0.0, "rmse": np.sqrt(0.5 / 3), "sd_ratio": 0.5, "kappa": 0.5, "kappa_linear": 2 / 3,
+         "r2": 0.75, "mse": 0.5 / 3}
     )  # fmt: skip
 
 
