@@ -1,0 +1,40 @@
+"use strict";
+// Keys press buttons, and the time that the page was in view goes with the answer. Everything works without.
+(() => {
+  const form = document.getElementById("answer");
+  let shown = document.visibilityState === "visible" ? performance.now() : null;
+  let seconds = 0;
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") {
+      shown = performance.now();
+    } else if (shown !== null) {
+      seconds += (performance.now() - shown) / 1000;
+      shown = null;
+    }
+  });
+  let sent = false;
+  document.addEventListener("submit", (event) => {
+    if (sent) {
+      event.preventDefault(); // a double click is one answer
+      return;
+    }
+    sent = true;
+    if (event.target === form) {
+      const now = shown === null ? 0 : (performance.now() - shown) / 1000;
+      form.elements.seconds.value = (seconds + now).toFixed(1);
+    }
+  });
+  window.addEventListener("pageshow", () => { sent = false; });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.isComposing) return;
+    if (event.target.closest("textarea, input, select")) return;
+    const key = event.key.toLowerCase();
+    const find = (name) => [...document.querySelectorAll("[data-key]")].find((b) => b.dataset.key === name);
+    // 0 stands for "equal" where no score is 0
+    const button = find(key) || (key === "0" ? find("=") : undefined);
+    if (button) {
+      event.preventDefault();
+      button.click();
+    }
+  });
+})();
