@@ -30,7 +30,7 @@ def label_mass_outside(scorer: LoraScorer, responses: pd.DataFrame) -> np.ndarra
     Returns
     -------
     ndarray of float64, from 0 to 1
-        In float32 arithmetic, one prompt at a time: no padding, little memory.
+        In float32 arithmetic, one prompt at a time, which takes little memory.
 
     Raises
     ------
@@ -54,7 +54,8 @@ def label_mass_outside(scorer: LoraScorer, responses: pd.DataFrame) -> np.ndarra
         for row, points in enumerate(encoded.n_scores.tolist()):
             batch = encoded.batch([row], device)
             found = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
-            proba = found.logits[0, -1].double().softmax(dim=-1).cpu()
+            last = int(batch.attention_mask[0].sum()) - 1  # widths are rounded up
+            proba = found.logits[0, last].double().softmax(dim=-1).cpu()
             proba[labels[:points]] = 0.0  # 1 − their sum would lose a tiny share outside
             outside[row] = float(proba.sum())
     return outside
