@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from psyalign.cli.gates import Gated, hold_to_gates
+
 __all__ = ["app"]
 
 app = typer.Typer(
@@ -33,11 +35,21 @@ def build(
             "--out", help="Folder for the report. [default: as `psyalign study run`]", show_default=False
         ),
     ] = None,
+    formats: Annotated[
+        str, typer.Option("--format", metavar="NAMES", help="Which of html, docx and json to write.")
+    ] = "html,docx,json",
+    gate: Gated = False,
 ) -> None:
-    """Write the HTML report, its tables and figures from a run's tables; trains and scores nothing."""
-    from psyalign.report import build_report
+    """Write the report (HTML, Word, JSON), its tables and figures from a run's tables; trains nothing."""
+    from psyalign.report import FORMATS, build_report
 
-    print(build_report(run, out or default_folder(run)))
+    wanted = [name.strip().lower() for name in formats.split(",") if name.strip()]
+    first = build_report(run, out or default_folder(run), wanted)
+    for name in FORMATS:
+        if name in wanted:
+            print(first.with_suffix(f".{name}"))
+    if gate:
+        hold_to_gates(run)
 
 
 def default_folder(run: Path) -> Path:

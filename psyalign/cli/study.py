@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from psyalign.cli.failures import stop_on_sigterm
+from psyalign.cli.gates import Gated, hold_to_gates
 from psyalign.cli.output import paint, records_of, show_findings, show_table
 
 if TYPE_CHECKING:
@@ -95,9 +96,12 @@ def run(
     fresh: Fresh = False,
     reports: Reports = None,
     changes: Changes = None,
+    gate: Gated = False,
 ) -> None:
     """Run a study from data to report; the same command goes on after an interruption."""
-    run_and_report(study_file(study), run=run, fresh=fresh, reports=reports, changes=changes or ())
+    folder = run_and_report(study_file(study), run=run, fresh=fresh, reports=reports, changes=changes or ())
+    if gate:
+        hold_to_gates(folder)
 
 
 def _check_records(study: Study, bank: ItemBank, dataset: Dataset) -> None:
@@ -123,8 +127,8 @@ def study_file(path: Path) -> Path:
 
 def run_and_report(
     path: Path, *, run: str, fresh: bool, reports: Path | None, changes: Sequence[str] = ()
-) -> None:
-    """Run the study file `path`, write its report, and print where it is and how the arms did."""
+) -> Path:
+    """Run a study file, write its report, print where it is and how the arms did; return the run's folder."""
     from psyalign.cli.summary import arm_summary
     from psyalign.pipeline import run_study
     from psyalign.study import load_study
@@ -138,6 +142,7 @@ def run_and_report(
     show_table(records_of(arm_summary(run_folder)), title="Arms on the audit persons")
     for name, place in (("report", page), ("run", run_folder)):
         print(f"{paint(f'{name:<6}', 'bold', sys.stdout)}  {place}")
+    return run_folder
 
 
 def report_folder(study: Study, run: str) -> Path:

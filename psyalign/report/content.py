@@ -1,6 +1,6 @@
 """What a report is made of, apart from how it looks: sections of paragraphs, lists, tables, figures.
 
-Sections build these; the HTML template (and later Word) renders them. Texts are plain text:
+Sections build these; HTML, Word and JSON render them. Texts are plain text:
 nothing in them is markup, and the renderer escapes them.
 """
 
@@ -82,11 +82,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing: `svg` can stand in an HTML page and, saved as figures/<name>.svg, alone."""
+    """A drawing: `svg` can stand in an HTML page and, saved as figures/<name>.svg, alone.
+
+    `source` names the CSV files that hold its numbers, where no table of them stands beneath it.
+    """
 
     name: str
     caption: str
     svg: str
+    source: str = ""
     kind: str = field(default="figure", init=False)
 
 

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from psyalign.report.content import Section
-from psyalign.report.load import Manifest
+from psyalign.report.cover import Cover
 from psyalign.report.page import fill
 
 __all__ = ["render"]
 
 
-def render(manifest: Manifest, sections: Sequence[Section]) -> str:
+def render(cover: Cover, sections: Sequence[Section]) -> str:
     """The page. Every text is escaped; only our own style sheet and drawings go in as they are."""
-    return fill("page.html.jinja", manifest=manifest, sections=sections, version=_version(manifest))
-
-
-def _version(manifest: Manifest) -> str:
-    made = manifest.raw.get("provenance")
-    return str(made.get("psyalign", "")) if isinstance(made, dict) else ""
+    return fill("page.html.jinja", cover=cover, sections=sections)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from psyalign.agreement import suppress_small
+from psyalign.agreement.gates import MIN_DRAWS
 from psyalign.foundation.errors import PsyalignError, RunError
 from psyalign.foundation.files import read_text
+from psyalign.foundation.hashing import hash_file
 from psyalign.foundation.tables import read_table
 from psyalign.report.schema import COLUMNS, OPTIONAL
 
-__all__ = ["Group", "Manifest", "RunTables", "load_run"]
+__all__ = ["MIN_DRAWS", "Group", "Manifest", "RunTables", "load_run"]
 
-# With fewer draws the ends of a 95% interval are a few extreme draws, or one.
-MIN_DRAWS = 200
 RERUN = "Run the study again: finished stages are skipped. Then build the report."
 
 
@@ -65,10 +67,14 @@ class Manifest:
 
 @dataclass(frozen=True)
 class RunTables:
-    """The manifest and every table of a run; a table the study had no use for is empty."""
+    """The manifest and every table of a run; a table the study had no use for is empty.
+
+    `hashes` holds the SHA-256 of each table's file in the run, by its name.
+    """
 
     run: Path
     manifest: Manifest
+    hashes: Mapping[str, str]
     agreement: pd.DataFrame
     agreement_intervals: pd.DataFrame
     dif_items: pd.DataFrame
@@ -79,6 +85,8 @@ class RunTables:
     arms: pd.DataFrame
     items: pd.DataFrame
     split: pd.DataFrame
+    flow: pd.DataFrame
+    rubric: pd.DataFrame
     feedback: pd.DataFrame
     reward: pd.DataFrame
     raters: pd.DataFrame
@@ -87,11 +95,20 @@ class RunTables:
     alignment_tax: pd.DataFrame
     over_optimisation: pd.DataFrame
     beta_choice: pd.DataFrame
+    choice: pd.DataFrame
     reward_hacking: pd.DataFrame
+    evaluation: pd.DataFrame
+    noninferiority: pd.DataFrame
+    fairness: pd.DataFrame
+    rater_bias: pd.DataFrame
+    impact: pd.DataFrame
+    decisions: pd.DataFrame
+    bias_audit: pd.DataFrame
+    gates: pd.DataFrame
 
     def named(self) -> dict[str, pd.DataFrame]:
         """Every table by name, in the order of this class."""
-        names = [entry.name for entry in fields(self) if entry.name not in ("run", "manifest")]
+        names = [entry.name for entry in fields(self) if entry.name not in ("run", "manifest", "hashes")]
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -135,7 +152,11 @@ def load_run(run: Path) -> RunTables:
     manifest = _read_manifest(run)
     folder = run / "tables"
     frames = {name: _read(folder / f"{name}.parquet", name) for name in COLUMNS}
-    tables = RunTables(run=run, manifest=manifest, **frames)
+    # what leaves the house shows no group of a few persons; the run's own table has them all
+    frames["agreement"] = suppress_small(frames["agreement"], keep=["arm"])
+    paths = {name: folder / f"{name}.parquet" for name in COLUMNS}
+    hashes = {name: hash_file(path) for name, path in paths.items() if path.is_file()}
+    tables = RunTables(run=run, manifest=manifest, hashes=hashes, **frames)
     _check_origin(tables)
     _check_arms(tables)
     return tables

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["COLUMNS", "DIAGNOSTICS", "JUDGED", "OPTIONAL"]
+__all__ = ["COLUMNS", "DIAGNOSTICS", "JUDGED", "OPTIONAL", "VALIDITY"]
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "agreement": (
@@ -31,6 +31,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "items": ("item", "title", "construct", "max_score", "n_audit", "human_mean", "human_sd"),
     "split": ("split", "grouping", "level", "persons", "responses"),
+    "flow": ("step", "unit", "what", "grouping", "level", "n", "of", "why"),
+    "rubric": ("item", "score", "label", "description"),
     "feedback": ("kind", "source", "rater", "records", "responses", "connected_share", "note"),
     "reward": ("metric", "value"),
     "raters": (
@@ -53,6 +55,71 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("beta", "low", "high", "share_reference", "study_beta", "gain", "cv_gain", "cv_low", "cv_high"),
         *("n_persons", "n", "at_end"),
     ),
+    "choice": (
+        *("key", "arm", "criterion", "folds", "value", "candidate", "chosen", "best", "admissible"),
+        *("n_persons", "n", "rps", "rps_se", "qwk", "qwk_se", "ece", "ece_se", "excess", "excess_se"),
+        *("n_pairs", "gap", "gap_se", "gap_excess", "gap_excess_se", "signed_gap", "signed_gap_se"),
+        "sd_ratio",
+    ),
+    "evaluation": (
+        *("arm", "grouping", "level", "metric", "contrast", "value", "low", "high", "reason", "n_persons"),
+        "suppressed",
+    ),
+    "noninferiority": (
+        "after",
+        "before",
+        "metric",
+        "difference",
+        "margin",
+        "bound",
+        "p",
+        "noninferior",
+        "reason",
+    ),
+    "fairness": (
+        *("arm", "grouping", "metric", "r2", "f", "df1", "df2", "p", "estimate", "low", "high", "reason"),
+        "n_persons",
+    ),
+    "rater_bias": (
+        *(
+            "arm",
+            "grouping",
+            "item",
+            "method",
+            "estimate",
+            "se",
+            "p",
+            "low",
+            "high",
+            "reliability",
+            "n_twice",
+        ),
+        *("estimable", "reason"),
+    ),
+    "impact": (
+        *(
+            "arm",
+            "grouping",
+            "cut",
+            "group",
+            "n",
+            "n_selected",
+            "rate",
+            "is_reference",
+            "impact_ratio",
+            "low",
+        ),
+        *("high", "p", "shortfall", "reason", "suppressed"),
+    ),
+    "decisions": ("arm", "cut", "n", "human_rate", "rate", "accuracy", "sensitivity", "specificity", "kappa"),
+    "bias_audit": (
+        *("arm", "attribute", "category", "n", "n_above", "rate", "impact_ratio", "excluded", "reason"),
+        "suppressed",
+    ),
+    "gates": (
+        *("gate", "what", "scope", "value", "low", "high", "asked", "threshold", "status", "reason"),
+        *("crosses", "note", "source", "n_persons", "arm", "binding"),
+    ),
     "reward_hacking": (
         *("arm", "detector", "feature", "value", "low", "high", "change", "change_low", "change_high"),
         *("alarm", "why"),
@@ -62,9 +129,15 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 # What alignment cost; runs made before these tables were written are reported without them.
 DIAGNOSTICS = ("alignment_kl", "alignment_tax", "over_optimisation", "beta_choice", "reward_hacking")
 
+# Against thresholds, a second human, the true score, at a cut; runs of before these tables lack them all.
+VALIDITY = (
+    *("evaluation", "noninferiority", "fairness", "rater_bias", "impact", "decisions", "bias_audit", "gates"),
+)
+
 # Without other wordings of an answer there is no wording effect; without a learner that needs a
 # reward there is no reward model; runs of before the rater table are reported without it.
-OPTIONAL = frozenset({"wording", "reward", "raters", *DIAGNOSTICS})
+# Without [choice] nothing was chosen. Runs of before flow and rubric are reported without them.
+OPTIONAL = frozenset({"wording", "reward", "raters", "choice", "flow", "rubric", *DIAGNOSTICS, *VALIDITY})
 
 # Further columns of dif_items: what the effect sizes show. Studies without the SMD and runs made
 # before these were computed lack them, and are reported without; so too the columns of further methods.

@@ -1,4 +1,4 @@
-"""The verdict: three sentences that a client understands, each tied to a rule.
+"""The verdict: a headline and three sentences that a client understands, each tied to a rule.
 
 DIF is "reduced" only if the paired interval of the change excludes zero, the aligned scorer's mean
 effect is nearer zero, and the interval does not reach a DIF of the old size in the other direction.
@@ -27,6 +27,7 @@ __all__ = [
     "Verdict",
     "accuracy",
     "dif_outcome",
+    "headline",
     "refit",
     "shrunk",
     "verdict",
@@ -101,6 +102,35 @@ def verdict(tables: RunTables) -> Verdict:
         _agreement_sentence(tables, arm),
         _limits_sentence(tables, arm, outcomes),
     )
+
+
+DIF_WORDS: dict[DifKind, str] = {
+    "reduced": "DIF was reduced on {}",
+    "grown": "DIF grew on {}",
+    "reversed": "DIF changed direction on {}, and it is not shown that it became smaller",
+    "not_shown": "there is no evidence that DIF changed on {}",
+    "unknown": "whether DIF changed on {} is not known",
+}
+AGREEMENT_WORDS: dict[AccuracyKind, str] = {
+    "gained": "agreement with the human scores rose",
+    "lost": "agreement with the human scores fell",
+    "not_shown": "there is no evidence that agreement with the human scores changed",
+    "unknown": "whether agreement with the human scores changed is not known",
+}
+
+
+def headline(tables: RunTables) -> str:
+    """The verdict in one sentence without numbers."""
+    arm = tables.after
+    if arm is None:
+        return "This run has no aligned arm: it describes one scorer and shows no change in DIF."
+    kinds: dict[DifKind, list[str]] = {}
+    for group in tables.manifest.groups:
+        kinds.setdefault(dif_outcome(tables, arm, group).kind, []).append(group.attribute)
+    parts = [DIF_WORDS[kind].format(" and ".join(names)) for kind, names in kinds.items()]
+    parts.append(AGREEMENT_WORDS[accuracy(tables, arm).kind])
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def dif_outcome(tables: RunTables, arm: str, group: Group) -> DifOutcome:
@@ -198,7 +228,7 @@ def _dif_clause(outcome: DifOutcome) -> str:
     digits = decimals_for(outcome.before, outcome.after, value, low, high)
     numbers = (
         f"mean effect size {real(outcome.before, digits)} before, {real(outcome.after, digits)} after; "
-        f"change {real(value, digits, signed=True)}, 95% interval {interval(low, high, digits)}"
+        f"change {real(value, digits, signed=True)}, 95% CI {interval(low, high, digits)}"
     )
     if outcome.kind == "reduced":
         return f"DIF reduced on {what}: {numbers}"
@@ -217,7 +247,7 @@ def _agreement_sentence(tables: RunTables, arm: str) -> str:
     digits = decimals_for(found.before, found.after, value, low, high)
     numbers = (
         f"QWK {bounded(found.before, digits)} before, {bounded(found.after, digits)} after; change "
-        f"{bounded(value, digits, signed=True)}, 95% interval {interval(low, high, digits, unit_bound=True)}"
+        f"{bounded(value, digits, signed=True)}, 95% CI {interval(low, high, digits, unit_bound=True)}"
     )
     if found.kind == "gained":
         return f"Agreement with the human scores rose: {numbers}."

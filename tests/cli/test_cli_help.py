@@ -30,9 +30,10 @@ NAMES = [" ".join(path) for path, _ in ALL]
 
 
 def test_the_commands_are_these() -> None:
-    top = ["init", "demo", "doctor", "score"]
+    top = ["init", "demo", "doctor", "score", "evaluate"]
     grouped = {"items": ["check", "show"], "data": ["import", "check"], "study": ["check", "plan", "run"]}
     grouped |= {"report": ["build"], "dif": ["test", "compare", "power"]}
+    grouped |= {"feedback": ["collect", "status", "export"]}
     assert sorted(NAMES) == sorted(
         [*top, *(f"{group} {name}" for group in grouped for name in grouped[group])]
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +26,9 @@ class Pipeline:
         self.calls: list[tuple[object, ...]] = []
         self.stopped_by_sigterm = False
 
-    def run_study(self, study_path: Path, run: str = "main", fresh: bool = False) -> Path:
+    def run_study(
+        self, study_path: Path, run: str = "main", fresh: bool = False, changes: Sequence[str] = ()
+    ) -> Path:
         self.calls.append(("run", study_path, run, fresh))
         if self.stopped_by_sigterm:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -43,9 +45,9 @@ class Pipeline:
         arms.assign(optimality_gap=[float("nan"), 0.01]).to_parquet(tables / "arms.parquet")
         return self.folder
 
-    def build_report(self, run_dir: Path, out: Path) -> Path:
+    def build_report(self, run_dir: Path, out: Path, formats: Sequence[str] = ("html",)) -> Path:
         self.calls.append(("report", run_dir, out))
-        return out / "report.html"
+        return out / f"report.{formats[0]}"
 
 
 @pytest.fixture
@@ -132,7 +134,19 @@ def test_report_build_finds_the_folder_that_study_run_used(
     assert result.exit_code == 0, result.stderr
     reports = small_study.parent / "reports" / "small" / "main"
     assert pipeline.calls == [("report", run, reports)]
-    assert result.stdout == f"{reports / 'report.html'}\n"
+    assert result.stdout.splitlines() == [
+        str(reports / f"report.{name}") for name in ("html", "docx", "json")
+    ]
+
+
+def test_report_build_writes_the_formats_asked_for(
+    invoke: Invoke, tmp_path: Path, pipeline: Pipeline
+) -> None:
+    result = invoke("report", "build", tmp_path, "--out", tmp_path / "out", "--format", " docx, JSON")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines() == [
+        str(tmp_path / "out" / f"report.{name}") for name in ("docx", "json")
+    ]
 
 
 def test_score(invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

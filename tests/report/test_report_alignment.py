@@ -85,7 +85,7 @@ def hacking(*, alarm: bool) -> pd.DataFrame:
         why = "Given item and human score, the expected score goes with the length of the response."
         rows.append([arm, "score_dependence", "length", 0.12, 0.08, 0.16, 0.07, 0.05, 0.09, hit, why])
         if arm != "reward_model":
-            rows.append([arm, "preferred", "", -0.2, -0.3, 0.1, *[np.nan] * 3, False, "Not shown."])
+            rows.append([arm, "chosen", "", -0.2, -0.3, 0.1, *[np.nan] * 3, False, "Not shown."])
             rows.append(
                 [arm, "reward_dependence", "length", 0.1, 0.0, 0.2, 0.0, -0.1, 0.1, False, "Described."]
             )

@@ -70,8 +70,8 @@ def built(write_run: RunWriter, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_page_opens_with_the_verdict_and_holds_every_section(built: Path) -> None:
     page = Page(built.read_text(encoding="utf-8"))
     sections = [
-        "verdict", "study", "agreement", "dif", "wording", "arms", "distributions", "items", "training",
-        "limits", "provenance", "files",
+        "verdict", "study", "purpose", "items", "data", "raters", "model-card", "plan", "agreement", "dif",
+        "wording", "arms", "distributions", "training", "limits", "crosswalk", "provenance", "files",
     ]  # fmt: skip
     assert [name for name in page.ids if name in sections] == sections
     assert page.text.index("DIF reduced on variety") < page.text.index("Every difference in this report")

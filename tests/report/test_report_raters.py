@@ -11,7 +11,7 @@ from psyalign.foundation.files import read_json
 from psyalign.foundation.tables import write_parquet
 from psyalign.report.load import load_run
 from psyalign.report.schema import COLUMNS
-from psyalign.report.sections.training import training_section
+from psyalign.report.sections.raters import raters_section
 
 RunMaker = Callable[..., Path]
 
@@ -26,7 +26,7 @@ def with_raters(run: Path, number: int) -> Path:
 
 
 def captions(run: Path) -> dict[str, object]:
-    blocks = training_section(load_run(run)).blocks
+    blocks = raters_section(load_run(run)).blocks
     return {block.caption: block for block in blocks if hasattr(block, "caption")}
 
 

@@ -52,7 +52,7 @@ def test_reduced(load: Callable[..., RunTables]) -> None:
     assert found.dif.startswith(
         "With the arm “Equivalence” as the scorer after alignment, DIF reduced on variety"
     )
-    assert "−0.16 before, −0.02 after; change +0.14, 95% interval [0.09, 0.19]" in found.dif
+    assert "−0.16 before, −0.02 after; change +0.14, 95% CI [0.09, 0.19]" in found.dif
     assert found.agreement.startswith("Agreement with the human scores rose: QWK .775 before, .801 after")
 
 

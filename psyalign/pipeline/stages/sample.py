@@ -55,12 +55,12 @@ def _row(step: str, unit: str, what: str, n: int, of: int = NONE, why: str = "")
 def _read(run: Run) -> Iterator[Row]:
     texts, ratings = read_texts(run), read_table(run.path("data", "ratings.parquet"))
     yield _row("read", "persons", "with at least one response", texts["person"].nunique())
-    yield _row("read", "responses", "one for each person and item answered", texts["primary"].sum())
+    yield _row("read", "responses", "one for each person and item answered", int(texts["primary"].sum()))
     others = int((~texts["primary"]).sum())
     if others:
         what = "other wordings of these, for feedback and the wording effect"
         yield _row("read", "responses", what, others)
-    yield _row("read", "ratings", "by people, of these responses", len(ratings))
+    yield _row("read", "ratings", "scores that raters gave these responses", len(ratings))
     yield _row("read", "raters", "named in the ratings", ratings["rater"].nunique())
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "REFERENCE",
     "canvas",
     "clean",
+    "house_style",
     "short",
     "wrapped",
 ]
@@ -70,16 +71,24 @@ SETTINGS = {
 
 
 @contextmanager
-def canvas(
-    height: float, columns: int = 1, rows: int = 1, *, sharey: bool = False
-) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure `height` inches high and its axes, row by row, under the house style."""
+def house_style() -> Iterator[None]:
+    """The house's settings of matplotlib, for as long as something is drawn or saved."""
     import matplotlib as mpl
-    from matplotlib.figure import Figure
 
     with mpl.rc_context(SETTINGS), warnings.catch_warnings():
         # Names in scripts that DejaVu lacks are drawn by the browser, which has other fonts.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+@contextmanager
+def canvas(
+    height: float, columns: int = 1, rows: int = 1, *, sharey: bool = False
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure `height` inches high and its axes, row by row, under the house style."""
+    from matplotlib.figure import Figure
+
+    with house_style():
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
         yield figure, list(grid.flat)

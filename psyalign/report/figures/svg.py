@@ -1,4 +1,7 @@
-"""From a matplotlib figure to SVG text: small, deterministic, with alternative text, safe to inline."""
+"""From a matplotlib figure to SVG text: small, deterministic, with alternative text, safe to inline.
+
+What needs a picture of points instead (a Word file) asks the drawing for it.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,42 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from psyalign.report.figures.style import clean
+from psyalign.report.figures.style import clean, house_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["to_svg"]
+__all__ = ["Drawing", "to_svg"]
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "{http://www.w3.org/1999/xlink}href"
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
 FONTS = "'DejaVu Sans', Verdana, 'Segoe UI', sans-serif"
+DPI = 200  # of a PNG: sharp in print at the size at which it is drawn
 
 
-def to_svg(figure: Figure, name: str, title: str, description: str) -> str:
+class Drawing(str):
+    """SVG text that remembers its alternative text and can still be had as a PNG."""
+
+    alternative: str
+    _figure: Figure
+
+    def __new__(cls, svg: str, figure: Figure, alternative: str) -> Drawing:
+        """`svg` as text; `figure` is what it was made of."""
+        drawing = super().__new__(cls, svg)
+        drawing._figure, drawing.alternative = figure, alternative
+        return drawing
+
+    def png(self) -> bytes:
+        """The same figure as PNG, 200 dots per inch; drawn when asked for, the same bytes each time."""
+        buffer = io.BytesIO()
+        with house_style():
+            self._figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+        return buffer.getvalue()
+
+
+def to_svg(figure: Figure, name: str, title: str, description: str) -> Drawing:
     """The figure as an SVG element.
 
     Parameters
@@ -35,7 +59,7 @@ def to_svg(figure: Figure, name: str, title: str, description: str) -> str:
 
     Returns
     -------
-    str
+    Drawing
         ``<svg role="img" …>``, without XML declaration; the same figure gives the same bytes.
     """
     buffer = io.StringIO()
@@ -47,7 +71,8 @@ def to_svg(figure: Figure, name: str, title: str, description: str) -> str:
     for element in root.iter():
         _tidy(element, name)
     _describe(root, name, title, description)
-    return ElementTree.tostring(root, encoding="unicode")
+    text = ElementTree.tostring(root, encoding="unicode")
+    return Drawing(text, figure, f"{clean(title)}. {clean(description)}")
 
 
 def _tidy(element: ElementTree.Element, name: str) -> None:

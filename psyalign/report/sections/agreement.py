@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from psyalign.report.content import Block, Paragraph, Section, Table, column
-from psyalign.report.facts import agreement_interval, agreement_row, estimate, one_row
+from psyalign.report.facts import Estimate, agreement_interval, agreement_row, estimate, one_row
 from psyalign.report.load import Group, RunTables
 from psyalign.report.numerals import MISSING, bounded, count, interval, real
 
@@ -34,7 +34,9 @@ MEASURES: tuple[tuple[str, str, Callable[..., str]], ...] = (
 
 def agreement_section(tables: RunTables) -> Section:
     """One table overall, one for each grouping."""
-    groups = (_by_group(tables, group) for group in tables.manifest.groups)
+    # with intervals in the section on groups, where the run has them
+    shown = () if len(tables.evaluation) else tables.manifest.groups
+    groups = (_by_group(tables, group) for group in shown)
     blocks: tuple[Block, ...] = (Paragraph(EXPLANATION), _overall(tables), *groups)
     return Section("agreement", "Agreement with the human scores", blocks)
 
@@ -44,8 +46,7 @@ def _overall(tables: RunTables) -> Table:
     after = agreement_row(tables, tables.after) if tables.after else None
     rows = []
     for metric, name, show in MEASURES:
-        found = agreement_interval(tables, tables.after, metric) if tables.after else None
-        change = estimate(found, "change", "change_low", "change_high")
+        change = _change(tables, metric)
         # Without an interval the change is a description only.
         plain = None if before is None or after is None else after[metric] - before[metric]
         rows.append(
@@ -64,9 +65,20 @@ def _overall(tables: RunTables) -> Table:
         f"Agreement with the human scores, audit persons{people}.",
         column("Measure", "Before", "After", "Change", "95% interval"),
         tuple(rows),
-        note="Intervals are computed for QWK and r, by drawing persons again.",
-        source="agreement.csv, agreement_intervals.csv",
+        note="Intervals by drawing persons again; a change without one is a description only.",
+        source="agreement.csv, agreement_intervals.csv, evaluation.csv",
     )
+
+
+def _change(tables: RunTables, metric: str) -> Estimate:
+    """Of QWK and r from the intervals that every run has, of the others where the run has them."""
+    if tables.after is None:
+        return Estimate()
+    found = agreement_interval(tables, tables.after, metric)
+    if found is not None:
+        return estimate(found, "change", "change_low", "change_high")
+    whole = {"arm": tables.after, "grouping": "all", "metric": metric, "contrast": "change"}
+    return estimate(one_row(tables.evaluation, **whole), "value", "low", "high")
 
 
 def _by_group(tables: RunTables, group: Group) -> Table:

@@ -118,11 +118,25 @@ def _movement(tables: RunTables) -> Table:
         tuple(rows),
         note="Means over responses, against the baseline. KL and entropy in nats, exact. Probability moved: "
         "share of a response’s probability that changed its score point. Nearly certain: responses with a "
-        "probability above .99 on one score point."
+        "probability above .99 on one score point. Optimality gap: distance from the best scorer under the "
+        "reward model and the KL penalty, in units of reward."
+        + "".join(f" {note}" for note in _gap_notes(tables, arms))
         + (" The ceiling has no reference to stay near." if "ceiling" in arms else ""),
         emphasis=_stressed(tables, arms),
         source="alignment_kl.csv",
     )
+
+
+def _gap_notes(tables: RunTables, arms: list[str]) -> list[str]:
+    """What a reader of the gaps has to know, arms of the same note in one; nothing for runs of before."""
+    if "gap_note" not in tables.arms:
+        return []
+    known = tables.arms[tables.arms["gap_note"].fillna("").astype(bool)].set_index("arm")["gap_note"]
+    notes: dict[str, list[str]] = {}
+    for arm in arms:
+        if arm in known.index and arm != "ceiling":  # of the ceiling the table says so anyway
+            notes.setdefault(str(known[arm]), []).append(tables.label(arm))
+    return [f"{', '.join(labels)}: {note[0].lower()}{note[1:]}" for note, labels in notes.items()]
 
 
 def _where(tables: RunTables) -> Table:

@@ -20,8 +20,8 @@ EXPLANATION = (
 )
 COST = (
     "Optimality gap: how far the arm is from the best possible scorer under the reward model and the KL "
-    "penalty, in reward units; 0 is the optimum. Only PPO aims at it directly; for the other arms it is a "
-    "description. KL: mean distance of the arm’s score probabilities from the reference "
+    "penalty, in reward units; 0 is the optimum. Why a gap is missing, or only a description, stands in "
+    "the section on alignment. KL: mean distance of the arm’s score probabilities from the reference "
     "scorer’s, in nats."
 )
 

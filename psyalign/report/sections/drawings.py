@@ -98,7 +98,7 @@ def forest_figure(tables: RunTables, group: Group) -> Figure:
         "are 95% intervals of one item alone; the grey band is "
         f"|ES|\N{NO-BREAK SPACE}≤\N{NO-BREAK SPACE}{bounded(moderate)}, taken as negligible."
     )
-    return Figure(name, caption, svg)
+    return Figure(name, caption, svg, source="dif_items.csv")
 
 
 def tradeoff_figure(tables: RunTables, group: Group) -> Figure:
@@ -121,4 +121,4 @@ def tradeoff_figure(tables: RunTables, group: Group) -> Figure:
         "line. Bars are 95% intervals over persons; where they overlap widely, the order of two arms may "
         "be chance."
     )
-    return Figure(name, caption, svg)
+    return Figure(name, caption, svg, source="dif_summary.csv, agreement_intervals.csv")

@@ -34,7 +34,8 @@ HEADINGS = {
     "held_out_gold": "Gold gained elsewhere",
     "gold_drop": "Gold lost elsewhere",
     "gold": "RPS, if the reward rose",
-    "preferred": "Log-prob. of the human score",
+    "chosen": "Log-prob. of the preferred scores",
+    "chosen_lead": "Its lead over the rejected",
     "spread": "Ensemble spread",
 }
 
@@ -105,6 +106,8 @@ def _reading(tables: RunTables) -> list[Block]:
         )
     judged = _honest(row) if tables.manifest.intervals_hold else f" {NOT_JUDGED}"
     suggestion = " This is a suggestion: nothing in this run made use of it."
+    if (tables.choice["key"] == "beta").any():
+        suggestion = " Nothing in this run made use of this: its β was chosen by cross-validation."
     return [Paragraph(text + _best(row) + judged + suggestion)]
 
 
@@ -226,7 +229,10 @@ def _signs(tables: RunTables) -> Table:
         "on feedback persons that the reward model was not trained on; gold lost elsewhere: how much less "
         "that is than on the responses that it was trained on (alarm: less than half). RPS, if the reward "
         "rose: change against the baseline on audit persons (alarm: both went up). Log-probability of the "
-        "human score: mean change on audit persons; DPO is known to lower what it is told to prefer. "
+        "preferred scores: mean change in training, on the feedback, of what a rater preferred to all that "
+        "it was judged against, and that of its lead over the rejected ones. DPO can lower what it is told "
+        "to prefer, as long as it lowers the other more, and the probability goes to a third score (alarm: "
+        "it fell and the lead grew). "
         + ("Spread: disagreement of the reward models at the scores given." if "spread" in known else ""),
         emphasis=frozenset(stressed),
         source="reward_hacking.csv",

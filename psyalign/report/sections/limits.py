@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 from psyalign.report.content import Block, Bullets, Section
 from psyalign.report.facts import agreement_row, estimate, one_row, summary_row
 from psyalign.report.load import MIN_DRAWS, RunTables
@@ -19,7 +22,8 @@ def limits_section(tables: RunTables) -> Section:
     """One entry a limit; those that the run does not have are left out."""
     entries = (
         _origin(tables), _sample(tables), _noise(tables), _items(tables), _thresholds(tables), _matching(),
-        _spread(tables), _reward(tables), _gap(tables), _ceiling(tables), *_warnings(tables), _beyond(),
+        _spread(tables), _membership(tables), _reward(tables), _gap(tables), _ceiling(tables),
+        *_warnings(tables), _beyond(),
     )  # fmt: skip
     blocks: tuple[Block, ...] = (Bullets(tuple(entry for entry in entries if entry is not None)),)
     return Section("limits", "Limits", blocks)
@@ -149,6 +153,21 @@ def _spread(tables: RunTables) -> Entry | None:
     )
 
 
+def _membership(tables: RunTables) -> Entry | None:
+    """Which options of training looked at the groups, if one did."""
+    names = ("group_robust", "dif_penalty", "parity_penalty")
+    used = [f"{name} = {value}" for name in names if (value := tables.manifest.setting("align", name))]
+    if not used:
+        return None
+    attribute = f" ({tables.manifest.groups[0].attribute})" if tables.manifest.groups else ""
+    return "Group membership in training.", (
+        f"Training looked at the groups of the feedback persons{attribute}: {', '.join(used)}. Membership "
+        "weighs in the loss and is never an input of the scorer: nobody’s group is needed, or known to the "
+        "scorer, when an answer is scored. Whether groups may be looked at in training is a legal and "
+        "professional question that this report does not answer."
+    )
+
+
 def _reward(tables: RunTables) -> Entry | None:
     row = one_row(tables.reward, metric="holdout_accuracy")
     value = None if row is None else finite(row["value"])
@@ -161,10 +180,11 @@ def _reward(tables: RunTables) -> Entry | None:
 
 
 def _gap(tables: RunTables) -> Entry | None:
+    """Gaps that training left; not those of arms that were asked for something else, too."""
     gaps = [
         f"{tables.label(str(row['arm']))} {real(gap, 3)}"
         for row in tables.arms.to_dict("records")
-        if str(row["arm"]).startswith(("dpo", "ppo")) and (gap := finite(row["optimality_gap"])) is not None
+        if _own_gap(row) and (gap := finite(row["optimality_gap"])) is not None
     ]
     if not gaps:
         return None
@@ -172,6 +192,17 @@ def _gap(tables: RunTables) -> Entry | None:
         f"Distance from the best scorer under the reward model and the KL penalty: {'; '.join(gaps)}. "
         "What an arm with a large gap shows is how far its training got, not what its method could do."
     )
+
+
+def _own_gap(row: dict[Hashable, Any]) -> bool:
+    """Whether an arm was trained towards the optimum of its gap, and that alone.
+
+    Where equivalence is asked for, too, part of the distance is what it was asked for; the closed form
+    is the optimum, and needs no training. Runs of before `gap_kind` had no further terms.
+    """
+    family, _, term = str(row["arm"]).partition("+")
+    own = row.get("gap_kind", "described" if term else "own") == "own"
+    return own and family in ("dpo", "ppo", "distill")
 
 
 def _ceiling(tables: RunTables) -> Entry | None:

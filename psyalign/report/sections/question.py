@@ -1,10 +1,9 @@
-"""What was asked, of whom, and who served for what."""
+"""What was asked, of whom, and what is called before and after."""
 
 from __future__ import annotations
 
-from psyalign.report.content import Block, Paragraph, Section, Table, column
+from psyalign.report.content import Block, Paragraph, Section
 from psyalign.report.load import RunTables
-from psyalign.report.numerals import count
 
 __all__ = ["question_section"]
 
@@ -15,7 +14,7 @@ MATCHING = (
 
 
 def question_section(tables: RunTables) -> Section:
-    """The study's question, its groups and the split by person."""
+    """The study's question, its groups, and which arms are compared."""
     manifest = tables.manifest
     blocks: list[Block] = []
     if manifest.question:
@@ -30,7 +29,6 @@ def question_section(tables: RunTables) -> Section:
             )
         )
     blocks.append(Paragraph(f"{_roles(tables)} {MATCHING}"))
-    blocks.append(_split(tables))
     return Section("study", "The study and its question", tuple(blocks))
 
 
@@ -39,20 +37,3 @@ def _roles(tables: RunTables) -> str:
     if tables.after is None:
         return f"{before}; no arm is aligned."
     return f"{before}, “after” the arm “{tables.label(tables.after)}”, as the study file says."
-
-
-def _split(tables: RunTables) -> Table:
-    names = {"all": "everyone"} | {group.attribute: group.attribute for group in tables.manifest.groups}
-    rows = tuple(
-        (str(row.split), names.get(str(row.grouping), str(row.grouping)), str(row.level), count(row.persons),
-         count(row.responses))
-        for row in tables.split.itertuples()
-    )  # fmt: skip
-    return Table(
-        "Persons and responses by split.",
-        column("Split", "Grouping", "Group", "Persons", "Responses", text=(0, 1, 2)),
-        rows,
-        note="Split by person. Training, feedback and every choice of a setting left the audit persons "
-        "out; DIF and agreement are reported on the audit persons only.",
-        source="split.csv",
-    )

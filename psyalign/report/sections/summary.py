@@ -1,17 +1,15 @@
-"""The verdict, the numbers behind it and the two drawings that decide."""
+"""The numbers behind the verdict and the two drawings that decide."""
 
 from __future__ import annotations
 
-from psyalign.report.content import FigureRow, Paragraph, Section, Table, Terms, column
+from psyalign.report.content import FigureRow, Section, Table, Terms, column
 from psyalign.report.facts import agreement_interval, agreement_row, estimate, one_row, summary_row
 from psyalign.report.load import Group, RunTables
 from psyalign.report.numerals import MISSING, bounded, interval, real
 from psyalign.report.sections.drawings import forest_figure, tradeoff_figure
-from psyalign.report.verdict import verdict
 
 __all__ = ["TERMS", "summary_section"]
 
-LABELS = ("Fairness", "Agreement", "What may not be concluded")
 TERMS = (
     (
         "DIF",
@@ -35,24 +33,20 @@ TERMS = (
         "count more.",
     ),
     (
-        "95% interval",
-        "the range of values that the data do not speak against, found by drawing the persons again many "
-        "times. A change is claimed only if its interval leaves out zero.",
+        "95% CI",
+        "95% interval: the range of values that the data do not speak against, found by drawing the persons "
+        "again many times. A change is claimed only if its interval leaves out zero.",
     ),
 )
 
 
 def summary_section(tables: RunTables) -> Section:
-    """Three sentences, a table of the numbers in them, the forest and the trade-off."""
-    sentences = tuple(
-        Paragraph(text, tone="lead", label=label)
-        for label, text in zip(LABELS, verdict(tables).sentences, strict=True)
-    )
+    """The forest, the trade-off, a table of the numbers in the verdict, and its terms."""
     first = tables.manifest.groups[:1]
     figures = tuple(
         figure for group in first for figure in (forest_figure(tables, group), tradeoff_figure(tables, group))
     )
-    return Section("verdict", "Verdict", (*sentences, FigureRow(figures), _key_figures(tables), Terms(TERMS)))
+    return Section("key-figures", "Key figures", (Terms(TERMS), FigureRow(figures), _key_figures(tables)))
 
 
 def _key_figures(tables: RunTables) -> Table:

@@ -1,11 +1,11 @@
-"""The feedback, the reward model and how the trainings went."""
+"""The fine-tuning, the reward model and how the trainings went."""
 
 from __future__ import annotations
 
 from psyalign.report.content import Block, Figure, Paragraph, Section, Table, column
 from psyalign.report.figures.learning import learning_curves
 from psyalign.report.load import RunTables
-from psyalign.report.numerals import MISSING, bounded, count, finite, percent, real
+from psyalign.report.numerals import bounded, count, finite, percent, real
 from psyalign.report.sections.drawings import mark
 
 __all__ = ["training_section"]
@@ -14,14 +14,13 @@ __all__ = ["training_section"]
 CURVE_POINTS = 40
 SHARES = ("accuracy", "agreement", "share", "rate", "auc", "ece")
 COUNTS = "n_"  # how metrics that count start
+LOSS_WORDS = {"rps": "the ranked probability score", "ranked_log": "the ranked logarithmic score"}
 
 
 def training_section(tables: RunTables) -> Section:
-    """Feedback records, reward model, losses."""
-    blocks: list[Block] = [_feedback(tables)]
+    """Fine-tuning where it was out of the ordinary, reward model, losses."""
+    blocks = _supervised(tables)
     blocks.append(_reward(tables) if len(tables.reward) else Paragraph("This run has no reward model."))
-    if len(tables.raters) > 1:
-        blocks.append(_raters(tables))
     curves = _curves(tables)
     if curves:
         title = "Loss of every training by step"
@@ -31,26 +30,30 @@ def training_section(tables: RunTables) -> Section:
             "kinds: see that each falls and levels off, and do not compare their heights."
         )
         blocks += [Figure("learning-curves", caption, svg), _losses(curves)]
-    return Section("training", "Feedback, reward model and training", tuple(blocks))
+    return Section("training", "Reward model and training", tuple(blocks))
 
 
-def _feedback(tables: RunTables) -> Table:
-    def text(value: object) -> str:
-        return value if isinstance(value, str) and value else MISSING
-
-    rows = tuple(
-        (text(row["kind"]).replace("_", " "), text(row["source"]), text(row["rater"]), count(row["records"]),
-         count(row["responses"]), percent(row["connected_share"]), text(row["note"]))
-        for row in tables.feedback.to_dict("records")
-    )  # fmt: skip
-    return Table(
-        "Feedback records.",
-        column("Kind", "Source", "Rater", "Records", "Responses", "Connected", "Note", text=(0, 1, 2, 6)),
-        rows,
-        note="Connected: share of responses whose preferences link all score points. Where they do not, "
-        "preferences say nothing about some pairs of scores.",
-        source="feedback.csv",
-    )
+def _supervised(tables: RunTables) -> list[Block]:
+    """How the baseline was fine-tuned, if not as usual; and what its base made of the prompt before."""
+    manifest = tables.manifest
+    texts = []
+    if loss := LOSS_WORDS.get(str(manifest.setting("scorer", "loss"))):
+        texts.append(f"The scorer was fine-tuned by {loss}, which takes the order of scores into account.")
+    if manifest.setting("scorer", "class_weights") == "balanced":
+        texts.append(
+            "In fine-tuning all score points of an item had the same weight, however often raters gave them. "
+            "So the scorer finds rare scores more often, and is apt to give them more often than raters do."
+        )
+    scorer = manifest.raw.get("scorer") or {}
+    mean, most = (finite(scorer.get(f"label_mass_outside_{kind}")) for kind in ("mean", "max"))
+    if mean is not None and most is not None:
+        texts.append(
+            f"Before fine-tuning the base model put {percent(mean)} of its probability on tokens that are no "
+            f"score labels (mean of {count(scorer.get('label_mass_responses'))} training responses; at most "
+            f"{percent(most)}): the share by which it would have answered the prompt with something else "
+            "than a score. After fine-tuning there is none, as the scorer can give nothing but scores."
+        )
+    return [Paragraph(text) for text in texts]
 
 
 def _reward(tables: RunTables) -> Table:
@@ -70,37 +73,6 @@ def _reward(tables: RunTables) -> Table:
         "is guessing. Holdout: responses that it was not trained on.",
         source="reward.csv",
     )
-
-
-def _raters(tables: RunTables) -> Table:
-    """Who judged how: only with two raters or more can a rater be compared with the others."""
-    leanings = [str(name) for name in tables.raters.columns if str(name).startswith("drf[")]
-    rows = tuple(
-        (str(row["rater"]), count(row["ratings"]), count(row["score_preferences"]),
-         count(row["response_preferences"]), _with_error(row["severity"], row["severity_se"]),
-         real(row["discrimination"]), real(row["pair_discrimination"]), bounded(row["agreement"]),
-         *(real(row[name], signed=True) for name in leanings))
-        for row in tables.raters.to_dict("records")
-    )  # fmt: skip
-    return Table(
-        "The raters of the feedback.",
-        column(
-            *("Rater", "Ratings", "Score preferences", "Response preferences", "Severity (SE)"),
-            *("Discrimination", "Discrimination, pairs", "Agreement"),
-            *(f"Harder on focal: {name[4:-1]}" for name in leanings),
-        ),
-        rows,
-        note="Severity: in logits, relative to the mean of the raters. Discrimination: how sharply a rater "
-        "tells score points, or responses, apart; 1 is typical, near 0 careless. Agreement: with what most "
-        "of the other raters said on the same question. Harder on focal: severity with the focal group "
-        "minus severity with the reference group, in logits, relative to the other raters; what all raters "
-        "share does not show.",
-        source="raters.csv",
-    )
-
-
-def _with_error(value: object, error: object) -> str:
-    return f"{real(value, signed=True)} ({real(error)})" if finite(value) is not None else MISSING
 
 
 def _curves(tables: RunTables) -> dict[str, list[tuple[float, float]]]:
