@@ -26,9 +26,7 @@ from psyalign.study import Study, cautions, load_study, resolved, resolved_toml
 __all__ = ["run_study", "score_responses"]
 
 
-def run_study(
-    study_path: Path, run: str = "main", fresh: bool = False, changes: Sequence[str] = ()
-) -> Path:
+def run_study(study_path: Path, run: str = "main", fresh: bool = False, changes: Sequence[str] = ()) -> Path:
     """Run a study from its data to the tables that the report reads.
 
     Stages that are done with the same settings and inputs are skipped; an interrupted one is

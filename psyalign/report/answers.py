@@ -139,6 +139,10 @@ def _items(tables: RunTables, group: Group) -> str:
         text += f" (largest |ES| = {real(largest)})"
     if set(JUDGED) <= set(items.columns):
         text += f"; DIF is shown negligible on {count((part['shown'] == 'negligible').sum())}"
+    ratio = shrunk(tables, _arm(tables))
+    if ratio is not None:  # effect sizes against the human SD shrink with the scores
+        text += f". Scores spread {real(ratio)} times as wide as the human ones, which alone "
+        text += "makes DIF look smaller"
     return text + "."
 
 
@@ -162,9 +166,4 @@ def _kept(tables: RunTables) -> str:
 def _price(tables: RunTables, arm: str) -> str:
     row = one_row(tables.arms, arm=arm)
     records = "" if row is None else count(row["feedback_records"])
-    text = f"It took {records} feedback records" if records not in ("", "0", "–") else ""
-    ratio = shrunk(tables, arm)
-    if ratio is not None:
-        narrow = f"scores spread {real(ratio)} times as wide as the human ones"
-        text = f"{text}, and {narrow}" if text else narrow[:1].upper() + narrow[1:]
-    return f"{text}." if text else ""
+    return f"It took {records} feedback records." if records not in ("", "0", "–") else ""

@@ -30,6 +30,7 @@ PROGRAMS = ("psyalign", "make")
 QUICK = (
     *("psyalign --help", "psyalign --version", "psyalign doctor", "psyalign items", "psyalign init"),
     *("psyalign data", "psyalign study check", "psyalign study plan", "psyalign dif", "psyalign score"),
+    "psyalign evaluate",
     "psyalign report build",
 )
 # Commands that take long, by how they start, and the test that does what they do.

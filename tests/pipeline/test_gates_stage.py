@@ -27,6 +27,7 @@ from psyalign.study import Gates
 Perform = Callable[..., Run]
 Made = Callable[..., tuple[Run, dict[str, pd.DataFrame]]]
 N, ITEMS = 120, 5
+HALF = np.arange(N) % 2 == 1
 
 
 def audit_of(focal: np.ndarray) -> tuple[Audit, pd.DataFrame]:
@@ -56,7 +57,7 @@ def made(small_study: Path, perform: Perform) -> Made:
     """The run and the tables of a study with these lines more."""
 
     def make(
-        more: str = "", focal: np.ndarray = np.arange(N) % 2 == 1, draws: int = 200
+        more: str = "", focal: np.ndarray = HALF, draws: int = 200
     ) -> tuple[Run, dict[str, pd.DataFrame]]:
         text = small_study.read_text(encoding="utf-8").replace("bootstrap = 50", f"bootstrap = {draws}")
         small_study.write_text(text + more, encoding="utf-8")
@@ -89,7 +90,7 @@ def whole(tables: Mapping[str, pd.DataFrame], arm: str, metric: str) -> pd.Serie
 
 
 def test_gates_without_the_table_are_the_defaults_and_bind_nothing(made: Made) -> None:
-    run, tables = made()
+    _, tables = made()
     gates = tables["gates"]
     assert not gates["binding"].any() and set(gates["arm"]) == {"equivalence"}
     status = gates.set_index(["gate", "scope"])["status"]
@@ -107,7 +108,7 @@ def test_gates_without_the_table_are_the_defaults_and_bind_nothing(made: Made) -
 
 def test_figures_agree_with_scikit_learn_and_with_the_older_table(made: Made) -> None:
     run, tables = made()
-    audit, _ = audit_of(np.arange(N) % 2 == 1)
+    audit, _ = audit_of(HALF)
     for arm in ("baseline", "equivalence"):
         expected = cohen_kappa_score(
             audit.human["score"].astype(int), audit.arms[arm]["modal"].astype(int), weights="quadratic"
@@ -124,7 +125,7 @@ def test_figures_agree_with_scikit_learn_and_with_the_older_table(made: Made) ->
 
 def test_second_raters_give_degradation_true_scores_and_corrected_bias(made: Made) -> None:
     _, tables = made('\n[gates]\nraters = ["panel", "second"]\n')
-    audit, ratings = audit_of(np.arange(N) % 2 == 1)
+    audit, ratings = audit_of(HALF)
     wide = ratings.pivot(index=["person", "item"], columns="rater", values="score").reset_index()
     humans = cohen_kappa_score(wide["panel"].astype(int), wide["second"].astype(int), weights="quadratic")
     assert whole(tables, "equivalence", "human_qwk")["value"] == pytest.approx(humans, abs=1e-12)
@@ -145,7 +146,7 @@ def test_second_raters_give_degradation_true_scores_and_corrected_bias(made: Mad
 
 def test_impact_at_a_cut_agrees_with_counts(made: Made) -> None:
     _, tables = made("\n[gates]\ncut = 2.0\n")
-    audit, _ = audit_of(np.arange(N) % 2 == 1)
+    audit, _ = audit_of(HALF)
     mean = audit.arms["baseline"].groupby("person")["expected"].mean()
     passed = (mean >= 2.0).groupby(audit.persons.set_index("person")["variety"]).agg(["sum", "size"])
     (y, n), (y0, n0) = passed.loc["everyday"], passed.loc["standard"]
@@ -164,7 +165,7 @@ def test_a_scorer_that_is_missed_by_its_gates(made: Made) -> None:
     _, tables = made('\n[report]\nprimary_arm = "equivalence"\n[gates]\nqwk = 0.99\nwording = 0.1\n')
     status = tables["gates"].set_index(["gate", "scope"])["status"]
     assert status["qwk", ""] == status["wording", ""] == "missed"
-    sd = audit_of(np.arange(N) % 2 == 1)[0].human["score"].std(ddof=1)
+    sd = audit_of(HALF)[0].human["score"].std(ddof=1)
     assert cell(tables["gates"], gate="wording")["value"] == pytest.approx(-0.2 / sd)
 
 

@@ -50,6 +50,7 @@ def events(folder: Path, what: str) -> list[str]:
     return [event["stage"] for event in map(json.loads, lines) if event["event"] == what]
 
 
+@pytest.mark.slow
 def test_a_run_chooses_goes_on_where_it_was_cut_off_and_uses_what_it_chose(
     choosing: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ class Updates:
         return self._real(*rest)
 
 
+@pytest.mark.slow
 def test_members_go_on_from_their_own_checkpoints(
     small_study: Path, change: Change, perform: Perform, monkeypatch: pytest.MonkeyPatch
 ) -> None:

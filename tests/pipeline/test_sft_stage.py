@@ -82,9 +82,10 @@ def test_mass_outside_the_labels_of_a_causal_base(
         assert not any(text in facts["warnings"][0] for text in sampled[0]["response"])
     assert sft_stage._label_mass(run, scorer) == facts  # the same sample again
     known = ("kind", "precision", "device", "parameters", "trainable", "base_sha256")
+    counts = dict.fromkeys(("truncated", "persons", "responses", "mean_tokens"), 0)
     run.done["sft"] = {
         "key": "k", "seconds": 1.0, "finished": "now",
-        "facts": {**dict.fromkeys(known, "x"), "truncated": 0, **facts},
+        "facts": {**dict.fromkeys(known, "x"), **counts, **facts},
     }  # fmt: skip
     manifest = study_run._manifest(run, {}, "now")
     assert manifest["scorer"].keys() >= MASS

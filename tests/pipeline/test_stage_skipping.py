@@ -33,7 +33,7 @@ DEPENDS: dict[tuple[str, str], set[str]] = {
     ("bootstrap = 50", "bootstrap = 60"): {"tables"},
     ("bootstrap = 50", "bootstrap = 50\nwording_probes = 10"): SCORES | {"tables"},
     ("[dif]", '[dif]\ncorrection = "BH"'): {"tables"},
-    ("[dif]", '[report]\nprimary_arm = "dpo"\n[dif]'): set(),
+    ("[dif]", '[report]\nprimary_arm = "dpo"\n[dif]'): {"tables"},
     ("audit = 0.4", "audit = 0.4 "): set(),  # the text differs, the study does not
     ("seed = 7", "seed = 8"): EVERYTHING,
     ("persons = 36", "persons = 38"): EVERYTHING,
@@ -46,7 +46,8 @@ def work(run: Run, folder: Path) -> dict[str, object]:
     """Stands in for a stage: makes a file, and the facts that the manifest wants."""
     (folder / "made.txt").write_text("made")
     sft = {"truncated": 0, "base_sha256": "b", "kind": "encoder", "precision": "float32", "device": "cpu"}
-    return {"origin": "simulated", "notice": "", **sft, "parameters": 2, "trainable": 1}
+    data = {"origin": "simulated", "notice": "", "persons": 2, "responses": 2, "mean_tokens": 9.0}
+    return {**data, **sft, "parameters": 2, "trainable": 1}
 
 
 @pytest.fixture(autouse=True)

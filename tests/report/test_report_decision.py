@@ -140,3 +140,9 @@ def test_suppressed_and_missing_figures_leave_no_hole(load: Callable[..., RunTab
         cell for block in section.blocks if isinstance(block, Table) for cells in block.rows for cell in cells
     ]
     assert "too few" in cells and not any("nan" in cell.lower() for cell in cells)
+
+
+def test_narrow_scores_are_named_beside_small_effects(load: Callable[..., RunTables]) -> None:
+    narrow = dict(answers(load(name="a", sd_ratio=0.5)))[QUESTIONS[1]]
+    assert "0.50 times as wide as the human ones, which alone makes DIF look smaller" in narrow
+    assert "look smaller" not in dict(answers(load(name="b")))[QUESTIONS[1]]

@@ -74,6 +74,9 @@ def two(folder: Path, *commands: str) -> list[tuple[int, str, str]]:
     return [(process.returncode, *texts) for process, texts in zip(started, said, strict=True)]
 
 
+pytestmark = pytest.mark.slow  # starts processes that import torch
+
+
 @pytest.fixture(scope="module")
 def folder(tiny_encoder: Path, tiny_causal: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny models, an adapter for the encoder, and a checkpoint that one process left."""
