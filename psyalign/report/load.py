@@ -107,9 +107,10 @@ class RunTables:
     gates: pd.DataFrame
 
     def named(self) -> dict[str, pd.DataFrame]:
-        """Every table by name, in the order of this class."""
+        """Every table that has rows, by name, in the order of this class."""
         names = [entry.name for entry in fields(self) if entry.name not in ("run", "manifest", "hashes")]
-        return {name: getattr(self, name) for name in names}
+        tables = {name: getattr(self, name) for name in names}
+        return {name: table for name, table in tables.items() if len(table)}
 
     @property
     def before(self) -> str:

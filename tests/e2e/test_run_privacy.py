@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pandas as pd
 import pytest
@@ -35,11 +36,14 @@ def run(request: pytest.FixtureRequest) -> Finished:
 
 
 def content(path: Path) -> str:
-    """A file as text; of Parquet, which is compressed, its cells."""
+    """A file as text; of Parquet and Word, which are compressed, their cells and parts."""
     if path.suffix == ".parquet":
         table = read_table(path)
         words = table.select_dtypes(["str", "object"])
-        return "\n".join([*map(str, table.columns), *words.astype(str).to_numpy().ravel()])
+        return "\n".join([*map(str, table.columns), *map(str, words.to_numpy().ravel())])
+    if path.suffix == ".docx":
+        with ZipFile(path) as parts:
+            return "\n".join(parts.read(name).decode("utf-8", errors="replace") for name in parts.namelist())
     return path.read_bytes().decode("utf-8", errors="replace")
 
 
@@ -66,7 +70,7 @@ def test_only_the_text_table_of_the_run_holds_answers(run: Finished) -> None:
 def test_nothing_that_leaves_the_house_holds_an_answer(run: Finished) -> None:
     found = sentences(run)
     files = [path for path in run.report.parent.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} == {".html", ".csv", ".json", ".svg"}
+    assert {path.suffix for path in files} == {".html", ".docx", ".csv", ".json", ".svg"}
     assert [path.name for path in files if told(found, content(path))] == []
 
 

@@ -66,7 +66,7 @@ def _overall(tables: RunTables) -> Table:
         column("Measure", "Before", "After", "Change", "95% interval"),
         tuple(rows),
         note="Intervals by drawing persons again; a change without one is a description only.",
-        source="agreement.csv, agreement_intervals.csv, evaluation.csv",
+        source="agreement.csv, agreement_intervals.csv" + ", evaluation.csv" * bool(len(tables.evaluation)),
     )
 
 
