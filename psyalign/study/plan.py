@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from psyalign.study.learning import Scorer
 from psyalign.study.rules import REWARDED, reads_option
-from psyalign.study.schema import Scorer, Study
+from psyalign.study.schema import Study
 
 __all__ = ["PlanRow", "plan"]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from psyalign.study.schema import Gates, Study
+    from psyalign.study.judging import Gates
+    from psyalign.study.schema import Study
 
 __all__ = ["ALIGN_OPTIONS", "Problem", "no_study_method", "problems", "reads_beta", "reads_option"]
 

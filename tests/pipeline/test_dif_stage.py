@@ -17,7 +17,7 @@ from psyalign.pipeline.stages.audit import Audit
 from psyalign.pipeline.stages.dif import ON_MEANS, dif_tables
 from psyalign.report.schema import JUDGED
 from psyalign.report.sections.dif import FURTHER
-from psyalign.study.schema import DifMethod
+from psyalign.study.judging import DifMethod
 
 Perform = Callable[..., Run]
 Tables = dict[str, pd.DataFrame]

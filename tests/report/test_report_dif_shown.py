@@ -115,7 +115,7 @@ def test_columns_of_a_method_that_was_not_asked_for_are_not_shown(judged_run: Ca
 def test_every_further_method_has_an_entry() -> None:
     from typing import get_args
 
-    from psyalign.study.schema import DifMethod
+    from psyalign.study.judging import DifMethod
 
     assert set(FURTHER) == set(get_args(DifMethod)) - {"mantel", "smd", "ordinal"}
 

@@ -6,8 +6,8 @@ from typing import get_args
 
 from psyalign.dif import METHODS
 from psyalign.study import Dif
+from psyalign.study.judging import DifMethod
 from psyalign.study.rules import NOT_IN_STUDIES
-from psyalign.study.schema import DifMethod
 
 
 def test_every_method_of_dif_is_taken_or_refused_with_a_reason() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from psyalign.foundation.errors import StudyError
 from psyalign.study import Study, load_study, plan, resolved
-from psyalign.study.schema import Scorer
+from psyalign.study.learning import Scorer
 
 STUDY = """
 [study]
