@@ -234,8 +234,8 @@ def _curve(table: pd.DataFrame) -> str:
             part = table[(table["arm"] == arm) & (table["records"] == records)]
             if len(part):
                 cells = [_interval(part[name].to_numpy()) for name in ("mean_es", "wording", "qwk", "r")]
-                rows.append([arm, str(records), *cells])
-    return _markdown(["arm", "records", "mean ES", "wording effect", "QWK", "r"], rows)
+                rows.append([arm, str(records), str(len(part)), *cells])
+    return _markdown(["arm", "records", "seeds", "mean ES", "wording effect", "QWK", "r"], rows)
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
