@@ -39,10 +39,10 @@ from statsmodels.miscmodels.ordinal_model import OrderedModel
 from statsmodels.stats.contingency_tables import StratifiedTable
 from threadpoolctl import threadpool_limits
 
-from psyalign.dif.battery import battery
 from psyalign.dif.counts.matrix import ScoreMatrix
 from psyalign.dif.counts.points import ItemCounts
 from psyalign.dif.matching.spec import MatchSpec
+from psyalign.dif.method_table import battery
 from psyalign.dif.methods.mantel_haenszel import mantel_haenszel
 from psyalign.dif.simulation.graded import default_items
 from psyalign.dif.simulation.scores import simulate_grm

@@ -17,11 +17,12 @@ from psyalign.agreement.pairs import (
     why_undefined,
 )
 from psyalign.agreement.raters import degradation, disattenuated_r, human_consistency, ratings_matrix
-from psyalign.agreement.resampling import Resamples, inverted_p, percentile_interval, resample
+from psyalign.agreement.resampling import Resamples, resample
 from psyalign.agreement.scores import round_scores, scale_scores, score_types, trim_scores
 from psyalign.agreement.suppress import suppress_small
 from psyalign.agreement.table import agreement_table
 from psyalign.agreement.truth import TrueScore, true_score
+from psyalign.foundation.draws import inverted_p, percentile_interval
 
 __all__ = [
     "GATES",

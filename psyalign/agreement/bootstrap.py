@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from psyalign.agreement.resampling import percentile_interval, resample
+from psyalign.agreement.resampling import resample
 from psyalign.agreement.sums import PairSums, pair_kernel, pair_sums
+from psyalign.foundation.draws import percentile_interval
 from psyalign.foundation.errors import DataError, UsageError
 from psyalign.foundation.seeds import generator
 from psyalign.foundation.tables import require_columns
@@ -91,4 +92,7 @@ def _sums(frame: pd.DataFrame, persons: list[object]) -> tuple[PairSums, PairSum
     index = pd.Index(persons, dtype=object)
     who = np.asarray(index.get_indexer(pd.Index(frame["person"])), dtype=np.int64)
     human, modal, expected = (frame[name].to_numpy(dtype=float) for name in ("human", "modal", "expected"))
-    return pair_sums(human, modal, who, len(persons)), pair_sums(human, expected, who, len(persons))
+    of_modal, of_expected = (
+        pair_sums(human, score, who, len(persons), pointwise=False) for score in (modal, expected)
+    )
+    return of_modal, of_expected

@@ -9,7 +9,6 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import brentq
 from scipy.special import bdtrc, betainc, betaincinv, roots_legendre
 
 from psyalign.agreement.cuts import ALL_CUTS, checked_cuts
@@ -164,6 +163,8 @@ def _one_end_free(
     if low_free:  # the mirror image
         mirrored = _one_end_free(1 - mean, var, -third, low_free=False)
         return None if mirrored is None else (mirrored[1], mirrored[0], 1 - mirrored[3], 1.0)
+
+    from scipy.optimize import brentq  # takes as long to load as pandas
 
     def excess(high: float) -> float:
         a, b = _shapes(mean / high, var / high**2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -141,11 +141,12 @@ def evaluation_intervals(
 
 @dataclass(frozen=True)
 class _Block:
-    """Sums of the responses of one level, by the persons that have any."""
+    """Sums of the responses of one level, by the persons that have any; of `humans`, by those rated twice."""
 
     who: Codes
     modal: PairSums
     expected: PairSums
+    twice: Codes
     humans: PairSums | None
     true: Array | None
 
@@ -156,17 +157,20 @@ class _Block:
         human, modal, expected = (
             frame[name].to_numpy(dtype=float) for name in ("human", "modal", "expected")
         )
-        humans = true = None
+        twice, humans, true = np.empty(0, dtype=np.int64), None, None
         if ratings:
             rated = frame[list(ratings)].to_numpy(dtype=float)
-            humans = pair_sums(rated[:, 0], rated[:, 1], person, size)
+            whole = pair_sums(rated[:, 0], rated[:, 1], person, size)
+            twice = np.flatnonzero(whole.table[:, 0])
+            humans = replace(whole, table=whole.table[twice])
             true = true_sums(rated, expected, person, size)
         of_modal = pair_sums(human, modal, person, size)
-        return cls(who, of_modal, pair_sums(human, expected, person, size), humans, true)
+        of_expected = pair_sums(human, expected, person, size, pointwise=False)
+        return cls(who, of_modal, of_expected, twice, humans, true)
 
     def figures(self, weights: Array, whole: Mapping[str, Array] | None) -> dict[str, Array]:
         """All metrics; keys that start with "_" serve the levels' SMD and DSM and are no result."""
-        mine = weights[:, self.who] if len(self.who) < weights.shape[1] else weights
+        mine = _weights_of(weights, self.who)
         unit = None
         if whole is not None:
             unit = {"human_sd": whole["_human_sd"], "score_sd": whole["_score_sd"]}
@@ -181,13 +185,18 @@ class _Block:
             machine = ratio(expected["score_mean"] - whole["_score_mean"], whole["_score_sd"])
             out["dsm"] = machine - ratio(expected["human_mean"] - whole["_human_mean"], whole["_human_sd"])
         if self.humans is not None and self.true is not None:
-            humans = pair_kernel(self.humans, mine)
+            humans = pair_kernel(self.humans, _weights_of(mine, self.twice))
             humans["smd"] = humans["smd_pooled"]
             out |= {f"human_{name}": humans[name] for name in DEGRADATION}
             out |= {f"degradation_{name}": humans[name] - out[name] for name in DEGRADATION}
             out["r_disattenuated"] = disattenuated_r(out["r"], humans["r"])
             out |= dict(true_kernel(self.true, mine))
         return out
+
+
+def _weights_of(weights: Array, who: Codes) -> Array:
+    """Weights of these persons; no copy if they are all that there are."""
+    return weights[:, who] if len(who) < weights.shape[1] else weights
 
 
 def _codes(frame: pd.DataFrame, persons: pd.Index) -> Codes:

@@ -8,7 +8,6 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import brentq
 from scipy.special import ndtri
 
 from psyalign.foundation.errors import DataError, UsageError
@@ -165,6 +164,8 @@ def ratio_interval(y1: float, n1: float, y2: float, n2: float, level: float = 0.
     """
     if y1 == 0 and y2 == 0:
         return float("nan"), float("nan")
+    from scipy.optimize import brentq  # takes as long to load as pandas
+
     critical = float(ndtri((1 + level) / 2) ** 2)
 
     def excess(log_ratio: float) -> float:

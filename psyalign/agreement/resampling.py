@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtr, ndtri
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from psyalign.foundation.draws import ENOUGH, check_level, inverted_p, percentile_interval
 from psyalign.foundation.errors import UsageError
 
-__all__ = [
-    "Interval",
-    "Resamples",
-    "Statistic",
-    "draw_weights",
-    "inverted_p",
-    "percentile_interval",
-    "resample",
-]
+__all__ = ["Interval", "Resamples", "Statistic", "draw_weights", "resample"]
 
 Array = npt.NDArray[np.float64]
 # Person weights (B, P) -> any number of named statistics, (B,) each, NaN where undefined.
 Statistic = Callable[[Array], Mapping[Any, Array]]
 Interval = Literal["percentile", "bca"]
 
-# With a smaller share of resamples than this an interval would describe the lucky ones.
-ENOUGH = 0.5
-# Weights held at once: 16 MB.
-BLOCK = 2_000_000
+# Weights held at once: 2 MB.
+BLOCK = 250_000
 # Leave-one-out groups of persons for the acceleration of BCa.
 LEFT_OUT = 200
 
@@ -67,7 +60,7 @@ class Resamples:
         self, key: Hashable, level: float = 0.95, *, kind: Interval = "percentile"
     ) -> tuple[float, float]:
         """Two-sided interval; NaN where fewer than half of the resamples have a value."""
-        _check_level(level)
+        check_level(level)
         drawn = self.values[key]
         if not np.isfinite(drawn[0]) or np.isfinite(drawn[1:]).mean() < ENOUGH:
             return float("nan"), float("nan")
@@ -106,7 +99,7 @@ class Resamples:
         ----------
         Davison & Hinkley (1997), chapters 4-5; Piaggio et al. (2012), JAMA 308, 2594-2604 (CONSORT).
         """
-        _check_level(level)
+        check_level(level)
         if not margin > 0:
             raise UsageError("The margin of non-inferiority lies above 0.", where=f"margin {margin}")
         drawn = self.minus(after, before).values["difference"]
@@ -173,48 +166,41 @@ def resample(
     Notes
     -----
     Weights are multinomial (n_persons draws, equal chances): the nonparametric bootstrap of the cluster
-    "person" (Davison & Hinkley, 1997, section 3.8). Rows come in blocks of about 16 MB.
+    "person" (Davison & Hinkley, 1997, section 3.8). Rows come in blocks of about 2 MB, each
+    multiplied in one thread: it is too small a task to share, and threads that wait take processor time.
     """
     if n_persons < 1 or replicates < 1:
         raise UsageError("At least one person and one replicate are needed.", where="resample")
     rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
     size = max(1, BLOCK // n_persons)
-    parts = [statistic(np.ones((1, n_persons)))]
-    for start in range(0, replicates, size):
-        parts.append(statistic(draw_weights(rng, n_persons, min(size, replicates - start))))
-    values = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    if not bca:
-        return Resamples(values, {})
+    sample = np.ones((1, n_persons))
+    drawn = (draw_weights(rng, n_persons, min(size, replicates - at)) for at in range(0, replicates, size))
+    with threadpool_limits(1, user_api="blas"):
+        values = _values(statistic, chain([sample], drawn))
+        return Resamples(values, _values(statistic, _leave_out(n_persons, size)) if bca else {})
+
+
+def _values(statistic: Statistic, blocks: Iterable[Array]) -> dict[Any, Array]:
+    parts = [statistic(weights) for weights in blocks]
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _leave_out(n_persons: int, size: int) -> Iterator[Array]:
+    """Weights without each group of persons, `size` rows at a time."""
     group = np.arange(n_persons) % min(n_persons, LEFT_OUT)
-    parts = [
-        statistic((group[None, :] != np.arange(first, min(first + size, group.max() + 1))[:, None]) * 1.0)
-        for first in range(0, int(group.max()) + 1, size)
-    ]
-    return Resamples(values, {key: np.concatenate([part[key] for part in parts]) for key in parts[0]})
+    for first in range(0, int(group.max()) + 1, size):
+        left = np.arange(first, min(first + size, group.max() + 1))
+        yield (group[None, :] != left[:, None]) * 1.0
 
 
 def draw_weights(rng: np.random.Generator, n_persons: int, replicates: int) -> Array:
     """Multinomial weights (replicates, n_persons)."""
-    chances = np.full(n_persons, 1 / n_persons)
-    return rng.multinomial(n_persons, chances, size=replicates).astype(np.float64)
-
-
-def percentile_interval(draws: Array, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of the draws that are not NaN; NaN without any."""
-    known = draws[np.isfinite(draws)]
-    if not len(known):
-        return float("nan"), float("nan")
-    low, high = np.quantile(known, np.array([(1 - level) / 2, (1 + level) / 2]))
-    return float(low), float(high)
-
-
-def inverted_p(draws: Array, null: float = 0.0) -> float:
-    """Two-sided p: twice the smaller share of draws on one side of `null`; the sample counts as a draw."""
-    known = draws[np.isfinite(draws)]
-    if not len(known):
-        return float("nan")
-    side = min(int((known <= null).sum()), int((known >= null).sum()))
-    return min(2 * (1 + side) / (1 + len(known)), 1.0)
+    weights = np.empty((replicates, n_persons))
+    for (
+        row
+    ) in weights:  # n draws counted: faster than `rng.multinomial`, which draws a binomial for each person
+        row[:] = np.bincount(rng.integers(n_persons, size=n_persons), minlength=n_persons)
+    return weights
 
 
 def _bca(drawn: Array, without: Array, level: float) -> tuple[float, float]:
@@ -237,8 +223,3 @@ def _why_none(drawn: Array) -> str:
     known = int(np.isfinite(drawn[1:]).sum())
     few = known < ENOUGH * (len(drawn) - 1)
     return f"estimable in only {known} of {len(drawn) - 1} resamples" if few else ""
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise UsageError("The coverage of an interval lies between 0 and 1.", where="level")

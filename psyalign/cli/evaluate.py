@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -118,6 +119,8 @@ def evaluate(
 
     Writes report.html, report.json, tables/ and figures/, and prints the overall figures and the gates.
     """
+    # read when pyarrow first takes memory: its own pool keeps some 10 MB more than these tables need
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     from psyalign.cli.dif.options import names_of
     from psyalign.report.evaluation import Asked, Columns, ScoreRange, measure, read_given, write_evaluation
 

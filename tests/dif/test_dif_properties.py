@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from psyalign.dif.battery import METHODS
 from psyalign.dif.counts.cells import Cells
 from psyalign.dif.counts.matrix import ScoreMatrix
 from psyalign.dif.matching.spec import MatchSpec
+from psyalign.dif.method_table import METHODS
 from psyalign.dif.methods.smd import smd
 from psyalign.dif.methods.standardisation import standardisation
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from psyalign.dif.rater_error import rater_error
+from psyalign.dif.rater_bias import rater_error
 from psyalign.dif.rater_kernel import METHODS, rater_error_kernel
 from psyalign.foundation.errors import DataError, UsageError
 

@@ -24,7 +24,7 @@ from psyalign.dif.methods.ordinal import ordinal
 from psyalign.dif.methods.polysib import polysib
 from psyalign.dif.methods.smd import smd, smd_kernel
 from psyalign.dif.methods.standardisation import standardisation
-from psyalign.dif.whole.intervals import STATISTICS, Statistic, bootstrap, bootstrap_p, draw
+from psyalign.dif.whole.intervals import STATISTICS, Statistic, bootstrap, draw
 from psyalign.dif.whole.resample import Layer, _weights, person_bootstrap
 from psyalign.foundation.errors import DataError, UsageError
 
@@ -212,12 +212,6 @@ def test_wrong_arguments(matrix):
     fewer = ScoreMatrix(matrix.persons[:9], matrix.items, matrix.values[:9], matrix.group[:9])
     with pytest.raises(DataError, match="same persons"):
         draw({"a": matrix, "b": fewer}, {}, THIN, replicates=1, seed=0)
-
-
-def test_p_of_draws():
-    assert bootstrap_p(np.array([1.0, 2.0, np.nan, 3.0])) == pytest.approx(2 / 4)
-    assert bootstrap_p(np.array([-1.0, 1.0])) == 1.0
-    assert np.isnan(bootstrap_p(np.full(3, np.nan)))
 
 
 def test_speed_and_memory_at_a_hundred_thousand_persons():

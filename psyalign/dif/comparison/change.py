@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri
 
 from psyalign.dif.counts.cells import Cells, cells
 from psyalign.dif.judgement.classes import adjust_p
@@ -74,7 +74,7 @@ def change_table(
     out = out.join(table[["mantel_z", "mantel_p", "estimable", "reason"]])
     out = _settle(out, unit)
     out["p_adjusted"] = adjust_p(out["p"], correction)
-    reach = float(stats.norm.isf(alpha / 2)) * out["se"]
+    reach = float(-ndtri(alpha / 2)) * out["se"]
     out = out.assign(low=out["change"] - reach, high=out["change"] + reach).rename_axis("item").reset_index()
     first = ["item", "change", "se", "z", "p", "p_adjusted", "low", "high"]
     return out[[*first, "mantel_z", "mantel_p", "estimable", "reason"]]

@@ -19,8 +19,9 @@ from psyalign.dif.judgement.classes import ES_LARGE, ES_MODERATE, adjust_p
 from psyalign.dif.matching.spec import MatchSpec
 from psyalign.dif.methods.mantel import mantel
 from psyalign.dif.methods.smd import smd
-from psyalign.dif.whole.intervals import bootstrap_p, check_level, draw, summary, why_none
+from psyalign.dif.whole.intervals import draw, summary, why_none
 from psyalign.dif.whole.statistics import STATISTICS, Statistic, chosen
+from psyalign.foundation.draws import check_level, inverted_p
 
 __all__ = ["SetComparison", "compare_sets"]
 
@@ -266,7 +267,7 @@ def _resampled(
             change = second[:, place] - first[:, place]
             row = summary(change, level, next(filter(None, reasons), ""))
             row |= {"change": row["value"], "value_before": first[0, place], "value_after": second[0, place]}
-            p = bootstrap_p(change[1:]) if row["estimable"] else float("nan")
+            p = inverted_p(change[1:]) if row["estimable"] else float("nan")
             rows.append({"before": before, "after": after, "item": item, "statistic": output, "p": p, **row})
         table = pd.DataFrame(rows).assign(mantel_z=np.nan, mantel_p=np.nan, test="bootstrap")
         tables.append(table.assign(p_adjusted=adjust_p(table["p"], correction)))

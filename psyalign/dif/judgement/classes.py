@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import ndtri
 
 from psyalign.foundation.errors import UsageError
 
@@ -103,7 +103,7 @@ def classify_ets(
     size = abs(delta)
     if size < moderate or (rule == "ets" and p >= alpha):
         return "A"
-    sure = rule == "size" or size - round(float(stats.norm.isf(alpha)), 3) * se > moderate
+    sure = rule == "size" or size - round(float(-ndtri(alpha)), 3) * se > moderate
     return "C" if size >= large and sure else "B"
 
 
@@ -149,8 +149,14 @@ def _holm(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return out
 
 
+def _benjamini_hochberg(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    from scipy.stats import false_discovery_control  # takes longer to load than pandas, and needed only here
+
+    return np.asarray(false_discovery_control(p), dtype=float)
+
+
 CORRECTIONS: Mapping[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {
     "holm": _holm,
-    "BH": stats.false_discovery_control,
+    "BH": _benjamini_hochberg,
     "none": lambda p: p,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri
 
 from psyalign.dif.counts.cells import Array, Cells
 from psyalign.dif.counts.moments import item_moments, too_few, why_not
@@ -59,8 +59,8 @@ def minimum_detectable(smd_table: pd.DataFrame, *, alpha: float = 0.05, power: f
         table, ["item", "n_reference", "n_focal", "se", "sd", "es", "estimable", "reason"], "SMD table"
     )
     error = effect_sizes(table)[1]
-    mde = float(stats.norm.isf(alpha / 2) + stats.norm.ppf(power)) * error
-    bound = float(stats.norm.isf(alpha) + stats.norm.ppf((1 + power) / 2)) * error
+    mde = float(-ndtri(alpha / 2) + ndtri(power)) * error
+    bound = float(-ndtri(alpha) + ndtri((1 + power) / 2)) * error
     return pd.DataFrame(
         {
             "item": table["item"],

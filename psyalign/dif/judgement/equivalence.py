@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from psyalign.dif.judgement.classes import ES_MODERATE
 from psyalign.foundation.errors import UsageError
@@ -69,10 +69,10 @@ def equivalent(
     value, error = es.to_numpy(dtype=float), se.to_numpy(dtype=float)
     known = np.isfinite(value) & np.isfinite(error) & (error > 0)
     value, error = np.where(known, value, np.nan), np.where(known, error, np.nan)
-    p = 2 * stats.norm.sf(np.abs(value) / error)
+    p = 2 * ndtr(-np.abs(value) / error)
     # the larger of the two one-sided p is the one against the nearer bound
-    p_equivalence = stats.norm.sf((bound - np.abs(value)) / error)
-    reach = float(stats.norm.isf(alpha)) * error
+    p_equivalence = ndtr((np.abs(value) - bound) / error)
+    reach = float(-ndtri(alpha)) * error
     shown = np.select([p_equivalence < alpha, p < alpha, known], SHOWN, default="")
     return pd.DataFrame(
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from psyalign.dif.judgement.classes import DELTA_LARGE, DELTA_MODERATE, ES_LARGE, ES_MODERATE
 from psyalign.foundation.errors import UsageError
@@ -99,7 +99,7 @@ def shrink(
     weight = tau2 / (tau2 + error**2)
     middle, sd = weight * value + (1 - weight) * centre, np.sqrt(weight) * error
     inside = [_within(middle, sd, bound) for bound in thresholds]
-    reach = float(stats.norm.isf((1 - level) / 2)) * sd
+    reach = float(-ndtri((1 - level) / 2)) * sd
     reason = np.where(known, f"shrinkage needs at least {need} items", "no estimate with an error above 0")
     return pd.DataFrame(
         {
@@ -133,6 +133,6 @@ def _prior(value: Array, error: Array, mean: float | None) -> tuple[float, float
 def _within(middle: Array, sd: Array, bound: float) -> Array:
     """P(|true DIF| < bound); a posterior without spread is inside or not."""
     safe = np.where(sd > 0, sd, 1.0)
-    share = stats.norm.cdf((bound - middle) / safe) - stats.norm.cdf((-bound - middle) / safe)
+    share = ndtr((bound - middle) / safe) - ndtr((-bound - middle) / safe)
     point = np.where(np.isnan(middle), np.nan, np.abs(middle) < bound)
     return np.asarray(np.where(sd > 0, share, point), dtype=float)

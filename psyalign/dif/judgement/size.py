@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri
 
 from psyalign.dif.judgement.classes import ES_LARGE, ES_MODERATE
 from psyalign.dif.judgement.detectable import minimum_detectable
@@ -44,7 +44,7 @@ def judge_sizes(
         Thresholds not ascending and above 0; alpha not between 0 and .5.
     """
     es, error = effect_sizes(table)
-    reach = float(stats.norm.isf(alpha / 2)) * error
+    reach = float(-ndtri(alpha / 2)) * error
     shown = equivalent(es, error, bound=moderate, alpha=alpha)
     shrunk = shrink(es, error, thresholds=(moderate, large))
     detectable = minimum_detectable(table, alpha=alpha).set_index("item")

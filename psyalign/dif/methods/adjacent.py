@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import chdtrc
 
 from psyalign.dif.counts.cells import Array, Cells
 from psyalign.dif.counts.moments import too_few
@@ -288,7 +288,7 @@ def _row(points: ItemCounts, counts: Cells) -> dict[str, object]:
         found = dict.fromkeys(found, float("nan"))
     row: dict[str, object] = {"n_reference": int(n[0]), "n_focal": int(n[1])}
     for name, df in zip(RATIOS, (2, 1, 1), strict=True):
-        row |= {name: found[name], f"{name}_p": float(stats.chi2.sf(found[name], df))}
+        row |= {name: found[name], f"{name}_p": float(chdtrc(df, found[name]))}
     effect = {name: found[name] for name in (EFFECT, f"{EFFECT}_se")}
     return {**row, **effect, "estimable": not reason, "reason": reason}
 

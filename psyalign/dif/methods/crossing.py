@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.special import chdtrc
 
 from psyalign.dif.counts.cells import Array, Cells
 from psyalign.dif.counts.moments import Moments
@@ -93,7 +93,7 @@ def crossing_polysib(
         estimate = dict.fromkeys(names, float("nan"))
         if found is not None:
             estimate = {name: float(value) for name, value in _estimate(found, convention).items()}
-        p = float(stats.chi2.sf(estimate["csib_chi2"], max(estimate["csib_df"], 1)))
+        p = float(chdtrc(max(estimate["csib_df"], 1), estimate["csib_chi2"]))
         rows[item] = {
             **{name: row[name] for name in ("n_reference", "n_focal", "n_strata", "share_used")},
             **{name: estimate[name] for name in names[:3]},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import chdtrc
 
 from psyalign.dif.counts.cells import Array, Cells
 from psyalign.dif.counts.moments import ROUNDING, Moments, item_moments, too_few
@@ -160,7 +160,7 @@ def _row(prefix: str, moments: Moments, found: dict[str, Array], counts: Cells) 
         "n_strata": int(shared.sum()),
         f"{prefix}_chi2": chi2,
         f"{prefix}_df": df,
-        f"{prefix}_p": float(stats.chi2.sf(chi2, df)),
+        f"{prefix}_p": float(chdtrc(df, chi2)),
         "estimable": not reason,
         "reason": reason,
     }

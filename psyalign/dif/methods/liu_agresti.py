@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from psyalign.dif.counts.cells import Array, Cells
 from psyalign.dif.counts.moments import Moments, item_moments, why_not
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 # Half width of a 95% interval in standard errors.
-WIDTH = float(stats.norm.ppf(0.975))
+WIDTH = float(ndtri(0.975))
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ def _row(points: ItemCounts, moments: Moments, counts: Cells) -> dict[str, objec
         "la_or": float(np.exp(value)),
         "la_se": se,
         "la_z": z,
-        "la_p": float(2 * stats.norm.sf(abs(z))),
+        "la_p": float(2 * ndtr(-abs(z))),
         "la_low": value - WIDTH * se,
         "la_high": value + WIDTH * se,
         "estimable": not reason,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import chdtrc
 
 from psyalign.dif.counts.cells import Cells
 from psyalign.dif.counts.points import ItemCounts
@@ -152,5 +152,5 @@ def _row(points: ItemCounts, cells: Cells) -> dict[str, float | int | str]:
         row[name] = value
         kind, _, test = name.removeprefix("logistic_").partition("_")
         if kind in ("lr", "wald"):
-            row[f"{name}_p"] = float(stats.chi2.sf(value, TESTS[test]))
+            row[f"{name}_p"] = float(chdtrc(TESTS[test], value))
     return {**row, "reason": reason}

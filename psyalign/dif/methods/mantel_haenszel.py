@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy.special import chdtrc
 
 from psyalign.dif.counts.cells import Array, Cells
 from psyalign.dif.counts.moments import item_moments, why_not
@@ -167,7 +167,7 @@ def _estimates(
     found = {
         "mh_chi2": chi2,
         # its own p is 1 - cdf, which is 0 from a chi-square of 70
-        "mh_p": float(stats.chi2.sf(chi2, 1)),
+        "mh_p": float(chdtrc(1, chi2)),
         "mh_exact_p": _exact_p(a[kept], b[kept], c[kept], d[kept]) if exact else float("nan"),
         "mh_alpha": float(fitted.oddsratio_pooled),
         "mh_log_or": log_or,
@@ -180,6 +180,8 @@ def _estimates(
 
 def _exact_p(a: Array, b: Array, c: Array, d: Array) -> float:
     """Two-sided p of sum A given the margins: the strata's hypergeometric distributions, convolved."""
+    from scipy.stats import hypergeom  # takes longer to load than pandas, and needed only here
+
     chance = np.ones(1)
     observed = 0
     for right, wrong, focal_right, focal_wrong in zip(a, b, c, d, strict=True):
@@ -187,6 +189,6 @@ def _exact_p(a: Array, b: Array, c: Array, d: Array) -> float:
         least = max(0.0, higher - focal_right - focal_wrong)
         possible = np.arange(least, min(reference, higher) + 1)
         size = reference + focal_right + focal_wrong
-        chance = np.convolve(chance, stats.hypergeom.pmf(possible, size, higher, reference))
+        chance = np.convolve(chance, hypergeom.pmf(possible, size, higher, reference))
         observed += int(right - least)
     return float(min(1.0, chance[chance <= chance[observed] * TIE].sum()))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtr
 
 from psyalign.dif.counts.cells import Array, Cells
 from psyalign.dif.counts.moments import Moments, item_moments, why_not
@@ -118,7 +118,7 @@ def polysib(
             "polysib_se": se,
             "polysib_z": z,
             "polysib_chi2": z**2,
-            "polysib_p": float(2 * stats.norm.sf(abs(z))),
+            "polysib_p": float(2 * ndtr(-abs(z))),
             "polysib_n_strata": row["n_strata"],
             **{name: row[name] for name in row if name.startswith("reliability")},
             "estimable": row["estimable"],

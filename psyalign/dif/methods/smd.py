@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtr
 
 from psyalign.dif.counts.cells import Array, Cells
 from psyalign.dif.counts.moments import ROUNDING, Moments, item_moments, why_not
@@ -117,7 +117,7 @@ def _row(moments: Moments, unit: float, variance: Variance, reason: str) -> dict
         "smd": value,
         "se": se,
         "z": z,
-        "p": float(2 * stats.norm.sf(abs(z))),
+        "p": float(2 * ndtr(-abs(z))),
         "sd": unit,
         "es": value / unit if unit > 0 else nothing,
         "es_own": value / own if own > 0 else nothing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr
 
 from psyalign.dif.counts.cells import Array, Cells
 from psyalign.dif.counts.moments import Moments, item_moments, why_not
@@ -70,7 +70,7 @@ def standardisation(
             "std_p_dif": value,
             "std_se": se,
             "std_z": z,
-            "std_p": float(2 * stats.norm.sf(abs(z))),
+            "std_p": float(2 * ndtr(-abs(z))),
             "std_class": _class(abs(value), moderate, large) if proportions else "",
             "estimable": not reason,
             "reason": reason,

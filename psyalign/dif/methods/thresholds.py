@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import chdtrc, ndtr
 
 from psyalign.dif.counts.cells import Array, Cells
 from psyalign.dif.counts.moments import item_moments, too_few, why_not
@@ -179,7 +179,7 @@ def _rows(points: ItemCounts, overall: str, counts: Cells, steps: Steps) -> list
     whole = {
         "dsf_homogeneity_chi2": chi2,
         "dsf_homogeneity_df": df,
-        "dsf_homogeneity_p": float(stats.chi2.sf(chi2, df)),
+        "dsf_homogeneity_p": float(chdtrc(df, chi2)),
     }
     return [row | whole for row in rows]
 
@@ -195,7 +195,7 @@ def _numbers(mine: Fourfold, found: dict[str, Array], j: int, reason: str) -> di
         "dsf_log_or": value,
         "dsf_se": se,
         "dsf_z": z,
-        "dsf_p": float(2 * stats.norm.sf(abs(z))),
+        "dsf_p": float(2 * ndtr(-abs(z))),
         "estimable": not reason,
         "reason": reason,
     }

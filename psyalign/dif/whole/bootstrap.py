@@ -12,8 +12,8 @@ import pandas as pd
 from psyalign.dif.counts.cells import FOCAL, REFERENCE, Cells, cells
 from psyalign.dif.counts.moments import item_moments, why_not
 from psyalign.dif.methods.smd import smd_kernel
-from psyalign.dif.whole.intervals import bootstrap_p, percentiles
 from psyalign.dif.whole.resample import Layer, person_bootstrap
+from psyalign.foundation.draws import inverted_p, percentile_interval
 from psyalign.foundation.errors import DataError, UsageError
 from psyalign.foundation.tables import require_columns
 
@@ -159,8 +159,8 @@ def _summary(es: Array, level: float) -> dict[str, float]:
     mean = _mean(es)
     largest = np.where(np.isfinite(es), np.abs(es), -np.inf).max(axis=1, initial=-np.inf)
     largest = np.where(np.isfinite(largest), largest, np.nan)
-    mean_low, mean_high = percentiles(mean[1:], level)
-    max_low, max_high = percentiles(largest[1:], level)
+    mean_low, mean_high = percentile_interval(mean[1:], level)
+    max_low, max_high = percentile_interval(largest[1:], level)
     return {
         "mean_es": float(mean[0]),
         "mean_low": mean_low,
@@ -177,6 +177,6 @@ def _change(es: Array, start: Array | None, level: float) -> dict[str, float]:
     if start is None:
         return {"change": nothing, "change_low": nothing, "change_high": nothing, "change_p": nothing}
     change = _mean(es - start)
-    low, high = percentiles(change[1:], level)
-    p = bootstrap_p(change[1:])
+    low, high = percentile_interval(change[1:], level)
+    p = inverted_p(change[1:])
     return {"change": float(change[0]), "change_low": low, "change_high": high, "change_p": p}

@@ -16,9 +16,10 @@ from psyalign.dif.counts.moments import item_moments, too_few, why_not
 from psyalign.dif.counts.points import ItemCounts
 from psyalign.dif.matching.spec import MatchSpec
 from psyalign.dif.methods.cumulative import fit_cumulative
-from psyalign.dif.whole.intervals import check_level, percentiles, summary
+from psyalign.dif.whole.intervals import summary
 from psyalign.dif.whole.own_total import is_own_total
 from psyalign.dif.whole.resample import Layer, Resampled, person_bootstrap
+from psyalign.foundation.draws import check_level, percentile_interval
 from psyalign.foundation.errors import UsageError
 
 __all__ = ["DtfResult", "dtf", "expected_scores"]
@@ -296,7 +297,7 @@ def _rows(
     yield "unsigned", row
     corrected = summary(less, level, reason or no_profile)
     if row["estimable"]:
-        low, high = percentiles(known, level)
+        low, high = percentile_interval(known, level)
         corrected |= {"low": max(2 * unsigned[0] - high, 0.0), "high": 2 * unsigned[0] - low}
     yield "unsigned_corrected", corrected
 

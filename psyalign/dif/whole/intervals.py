@@ -14,6 +14,7 @@ from psyalign.dif.counts.moments import item_moments, too_few, why_not
 from psyalign.dif.matching.spec import MatchSpec
 from psyalign.dif.whole.resample import Layer, Resampled, person_bootstrap
 from psyalign.dif.whole.statistics import STATISTICS, LayerDraws, Statistic, chosen
+from psyalign.foundation.draws import ENOUGH, check_level, percentile_interval
 from psyalign.foundation.errors import DataError, UsageError
 
 __all__ = [
@@ -21,18 +22,12 @@ __all__ = [
     "BootstrapResult",
     "Statistic",
     "bootstrap",
-    "bootstrap_p",
-    "check_level",
     "draw",
-    "percentiles",
     "summary",
     "why_none",
 ]
 
 Array = npt.NDArray[np.float64]
-
-# With a smaller share of resamples than this an interval would describe the lucky ones.
-ENOUGH = 0.5
 
 
 @dataclass(frozen=True, repr=False)
@@ -225,7 +220,7 @@ def summary(values: Array, level: float, reason: str = "") -> dict[str, object]:
     if not reason and len(known) < ENOUGH * len(draws):
         reason = f"estimable in only {len(known)} of {len(draws)} resamples"
     nothing = float("nan")
-    low, high = (nothing, nothing) if reason else percentiles(known, level)
+    low, high = (nothing, nothing) if reason else percentile_interval(known, level)
     return {
         "value": nothing if reason else value,
         "low": low,
@@ -235,27 +230,3 @@ def summary(values: Array, level: float, reason: str = "") -> dict[str, object]:
         "estimable": not reason,
         "reason": reason,
     }
-
-
-def check_level(level: float) -> None:
-    """Raise a UsageError unless it can be the coverage of an interval."""
-    if not 0 < level < 1:
-        raise UsageError("The coverage of an interval lies between 0 and 1.", where="level")
-
-
-def percentiles(draws: Array, level: float) -> tuple[float, float]:
-    """Percentile interval of the draws that are not NaN; NaN without any."""
-    known = draws[np.isfinite(draws)]
-    if not len(known):
-        return float("nan"), float("nan")
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def bootstrap_p(draws: Array) -> float:
-    """Two-sided p: twice the smaller share of draws on one side of 0; the sample is a draw, so never 0."""
-    known = draws[np.isfinite(draws)]
-    if not len(known):
-        return float("nan")
-    side = min(int((known <= 0).sum()), int((known >= 0).sum()))
-    return min(2 * (1 + side) / (1 + len(known)), 1.0)

@@ -21,7 +21,7 @@ from psyalign.agreement import (
 )
 from psyalign.agreement.gates import MIN_DRAWS
 from psyalign.agreement.suppress import MIN_CELL
-from psyalign.dif.rater_error import rater_error
+from psyalign.dif.rater_bias import rater_error
 from psyalign.foundation.seeds import derive_seed
 from psyalign.foundation.tables import read_table
 from psyalign.pipeline.run import Run

@@ -127,7 +127,7 @@ def _figures(given: Given, grouping: str) -> list[dict[str, object]]:
 
 def _bias(given: Given, grouping: str, shown: tuple[str, ...]) -> pd.DataFrame:
     """Machine minus human by group, given the human *true* score, beside the naive figure."""
-    from psyalign.dif.rater_error import ALL_ITEMS, rater_error
+    from psyalign.dif.rater_bias import ALL_ITEMS, rater_error
 
     rows = given.rows
     frame = pd.DataFrame(

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from psyalign.dif.counts.cells import GROUPS, MIN_GROUP, Array
 from psyalign.dif.counts.checks import LARGEST
 from psyalign.dif.rater_kernel import METHODS, ErrorBy, ReliabilityOf, rater_error_kernel
-from psyalign.dif.whole.intervals import check_level
+from psyalign.foundation.draws import check_level
 from psyalign.foundation.errors import DataError, UsageError
 from psyalign.foundation.tables import require_columns
 
@@ -145,9 +145,9 @@ def rater_error(
 
 def _with_tests(table: pd.DataFrame, level: float) -> pd.DataFrame:
     estimate, se = table["estimate"], table["se"]
-    reach = float(stats.norm.isf((1 - level) / 2)) * se
+    reach = float(-ndtri((1 - level) / 2)) * se
     z = estimate / se
-    tests = {"z": z, "p": 2 * stats.norm.sf(np.abs(z)), "low": estimate - reach, "high": estimate + reach}
+    tests = {"z": z, "p": 2 * ndtr(-np.abs(z)), "low": estimate - reach, "high": estimate + reach}
     before = ["item", "focal", "method", "estimate", "se"]
     after = [name for name in table.columns if name not in before]
     return table.assign(**tests)[[*before, *tests, *after]]

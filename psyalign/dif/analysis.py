@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from psyalign.dif.battery import DEFAULT_METHODS, battery
 from psyalign.dif.counts.cells import MIN_GROUP, cells
 from psyalign.dif.judgement.classes import ES_LARGE, ES_MODERATE
+from psyalign.dif.method_table import DEFAULT_METHODS, battery
 
 __all__ = ["COLUMNS", "analyse"]
 

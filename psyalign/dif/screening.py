@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from psyalign.dif.battery import DEFAULT_METHODS, METHODS, battery, check_methods
 from psyalign.dif.counts.cells import Cells
 from psyalign.dif.counts.moments import item_moments
 from psyalign.dif.counts.source import ScoreSource
@@ -17,6 +16,7 @@ from psyalign.dif.judgement.detectable import left_out
 from psyalign.dif.judgement.size import judge_sizes
 from psyalign.dif.matching.purify import Purification, purify
 from psyalign.dif.matching.spec import MatchSpec
+from psyalign.dif.method_table import DEFAULT_METHODS, METHODS, battery, check_methods
 from psyalign.dif.methods.gmh import generalised_mantel, gmh
 from psyalign.dif.methods.mantel import mantel
 from psyalign.dif.methods.ordinal import ordinal
