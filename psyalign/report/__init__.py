@@ -5,6 +5,7 @@ A report reads only the run's manifest and tables. It needs no model and no resp
 
 from __future__ import annotations
 
-from psyalign.report.build import FORMATS, build_report
+from psyalign.report.build import build_report
+from psyalign.report.documents import FORMATS
 
 __all__ = ["FORMATS", "build_report"]

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from psyalign.foundation.errors import UsageError
-from psyalign.foundation.files import atomic_path, write_json, write_text
-from psyalign.foundation.tables import write_csv, write_json_table
-from psyalign.foundation.toml import suggest
-from psyalign.report.content import Figure, Paragraph, Section, Table, column
 from psyalign.report.cover import cover_of
-from psyalign.report.html import render
-from psyalign.report.load import RunTables, load_run
+from psyalign.report.documents import FORMATS, known_formats, write_documents
+from psyalign.report.load import load_run
 from psyalign.report.machine_readable import machine_readable
-from psyalign.report.plain import plain_sections
-from psyalign.report.sections import build_sections, figures_of
+from psyalign.report.sections import build_sections
 
-__all__ = ["FORMATS", "Format", "build_report"]
-
-Format = Literal["html", "docx", "json"]
-FORMATS: tuple[Format, ...] = ("html", "docx", "json")
+__all__ = ["build_report"]
 
 
 def build_report(run: Path, out: Path, formats: Sequence[str] = FORMATS) -> Path:
@@ -51,48 +41,13 @@ def build_report(run: Path, out: Path, formats: Sequence[str] = FORMATS) -> Path
     UsageError
         A format that there is not, or none.
     """
-    wanted = [name for name in FORMATS if name in _known(formats)]
+    wanted = known_formats(formats)
     tables = load_run(run)
-    cover = cover_of(tables.manifest)
-    built = plain_sections(build_sections(tables))
-    figures = figures_of(built)
-    sections = [*built, *plain_sections([_files(tables, figures)])]
-    for name, table in tables.named().items():
-        write_csv(out / "tables" / f"{name}.csv", table)
-        write_json_table(out / "tables" / f"{name}.json", table)
-    for figure in figures:
-        write_text(out / "figures" / f"{figure.name}.svg", figure.svg + "\n")
-    if "json" in wanted:
-        write_json(out / "report.json", machine_readable(tables, sections))
-    if "docx" in wanted:
-        from psyalign.report.word import render_word  # python-docx takes a while to load
-
-        with atomic_path(out / "report.docx") as temporary:
-            temporary.write_bytes(render_word(cover, sections))
-    if "html" in wanted:
-        write_text(out / "report.html", render(cover, sections))
-    return out / f"report.{wanted[0]}"
-
-
-def _known(formats: Sequence[str]) -> frozenset[str]:
-    """The formats as a set, after a look whether there are such."""
-    for name in formats:
-        if name not in FORMATS:
-            raise UsageError(f"There is no report format '{name}'.", mend=suggest(name, FORMATS))
-    if not formats:
-        raise UsageError("No report format is asked for.", mend=suggest("", FORMATS))
-    return frozenset(formats)
-
-
-def _files(tables: RunTables, figures: Iterable[Figure]) -> Section:
-    rows = [
-        (f"tables/{name}.csv, tables/{name}.json", f"{len(table)} rows")
-        for name, table in tables.named().items()
-    ]
-    rows += [(f"figures/{figure.name}.svg", "drawing") for figure in figures]
-    note = (
-        "Beside this report. In the CSV files a text that a spreadsheet would run as a formula starts with "
-        "an apostrophe."
+    return write_documents(
+        out,
+        wanted,
+        cover=cover_of(tables.manifest),
+        sections=build_sections(tables),
+        tables=tables.named(),
+        as_json=lambda sections: machine_readable(tables, sections),
     )
-    files = Table("Files of this report.", column("File", "What", text=(0, 1)), tuple(rows))
-    return Section("files", "Files", (Paragraph(note), files))

@@ -6,7 +6,7 @@ nothing in them is markup, and the renderer escapes them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Table",
     "Terms",
     "column",
+    "figures_of",
 ]
 
 
@@ -117,3 +118,15 @@ class Section:
 def column(*titles: str, text: Sequence[int] = (0,)) -> tuple[Column, ...]:
     """Columns with these titles; those whose index is in `text` are set flush left."""
     return tuple(Column(title, numeric=index not in text) for index, title in enumerate(titles))
+
+
+def figures_of(sections: Iterable[Section]) -> list[Figure]:
+    """Every drawing, in order."""
+    found: list[Figure] = []
+    for section in sections:
+        for block in section.blocks:
+            if isinstance(block, Figure):
+                found.append(block)
+            elif isinstance(block, FigureRow):
+                found.extend(block.figures)
+    return found

@@ -35,9 +35,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
 from psyalign.report.content import Block, Bullets, Figure, FigureRow, Paragraph, Section, Table, Terms
+from psyalign.report.documents import table_files
 from psyalign.report.facts import Estimate
 from psyalign.report.figures.svg import Drawing
 from psyalign.report.load import RunTables
@@ -85,7 +84,7 @@ def machine_readable(tables: RunTables, sections: Sequence[Section]) -> dict[str
             }
             for section in sections
         ],
-        "tables": {name: _table_file(name, table) for name, table in tables.named().items()},
+        "tables": table_files(tables.named()),
     }
     cleaned: dict[str, Any] = plain_value(value)
     return cleaned
@@ -185,21 +184,3 @@ def _figure(figure: Figure) -> dict[str, Any]:
         "file": f"figures/{figure.name}.svg",
         "sources": SOURCE.findall(figure.source),
     }
-
-
-def _table_file(name: str, table: pd.DataFrame) -> dict[str, Any]:
-    return {
-        "csv": f"tables/{name}.csv",
-        "json": f"tables/{name}.json",
-        "rows": len(table),
-        "columns": [{"name": str(column), "type": _type(table[column])} for column in table.columns],
-    }
-
-
-def _type(column: pd.Series) -> str:
-    kinds = pd.api.types
-    if kinds.is_bool_dtype(column):
-        return "boolean"
-    if kinds.is_integer_dtype(column):
-        return "integer"
-    return "number" if kinds.is_numeric_dtype(column) else "text"

@@ -17,10 +17,10 @@ from docx.enum.section import WD_ORIENT
 from docx.oxml.ns import qn
 
 from psyalign.report import build_report
-from psyalign.report.content import Column, Figure, Paragraph, Section, Table, column
+from psyalign.report.content import Column, Figure, Paragraph, Section, Table, column, figures_of
 from psyalign.report.cover import Cover
 from psyalign.report.load import load_run
-from psyalign.report.sections import build_sections, figures_of
+from psyalign.report.sections import build_sections
 from psyalign.report.word import render_word
 from psyalign.report.word.widths import ACROSS, UPRIGHT, layout
 

@@ -7,20 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psyalign import __version__
-from psyalign.foundation.errors import UsageError
-from psyalign.foundation.files import atomic_path, write_json, write_text
-from psyalign.foundation.tables import write_csv, write_json_table
-from psyalign.foundation.toml import suggest
-from psyalign.report.content import Figure, Paragraph, Section, Table, column
 from psyalign.report.cover import Cover
+from psyalign.report.documents import write_documents
+from psyalign.report.evaluation.machine_readable import evaluation_json
 from psyalign.report.evaluation.measures import Measured
 from psyalign.report.evaluation.sections import evaluation_sections
-from psyalign.report.html import render
-from psyalign.report.plain import plain, plain_sections
+from psyalign.report.plain import plain
 
-__all__ = ["FORMATS", "write_evaluation"]
+__all__ = ["write_evaluation"]
 
-FORMATS = ("html", "docx", "json")
 SIMULATED = "These are simulated scores: they show how the report works and say nothing about any engine."
 
 
@@ -50,33 +45,14 @@ def write_evaluation(
     UsageError
         A format that there is not, or none.
     """
-    for name in formats:
-        if name not in FORMATS:
-            raise UsageError(f"There is no report format '{name}'.", mend=suggest(name, FORMATS))
-    wanted = [name for name in FORMATS if name in formats]
-    if not wanted:
-        raise UsageError("No report format is asked for.", mend=suggest("", FORMATS))
-    built = plain_sections(evaluation_sections(found, source))
-    figures = [block for section in built for block in section.blocks if isinstance(block, Figure)]
-    sections = [*built, _files(found, figures)]
-    for name, table in found.tables.items():
-        write_csv(out / "tables" / f"{name}.csv", table)
-        write_json_table(out / "tables" / f"{name}.json", table)
-    for figure in figures:
-        write_text(out / "figures" / f"{figure.name}.svg", figure.svg + "\n")
-    cover = _cover(found, title)
-    if "json" in wanted:
-        from psyalign.report.evaluation.machine_readable import evaluation_json
-
-        write_json(out / "report.json", evaluation_json(found, title))
-    if "docx" in wanted:
-        from psyalign.report.word import render_word  # python-docx takes a while to load
-
-        with atomic_path(out / "report.docx") as temporary:
-            temporary.write_bytes(render_word(cover, sections))
-    if "html" in wanted:
-        write_text(out / "report.html", render(cover, sections))
-    return out / f"report.{wanted[0]}"
+    return write_documents(
+        out,
+        formats,
+        cover=_cover(found, title),
+        sections=evaluation_sections(found, source),
+        tables=found.tables,
+        as_json=lambda _: evaluation_json(found, title),
+    )
 
 
 @dataclass(frozen=True)
@@ -100,17 +76,3 @@ def _cover(found: Measured, title: str) -> Cover:
         notice="" if real else SIMULATED if "simulated" in origin.lower() else "Not real scores.",
         version=__version__,
     )
-
-
-def _files(found: Measured, figures: Sequence[Figure]) -> Section:
-    rows = [
-        (f"tables/{name}.csv, tables/{name}.json", f"{len(table)} rows")
-        for name, table in found.tables.items()
-    ]
-    rows += [(f"figures/{figure.name}.svg", "drawing") for figure in figures]
-    note = (
-        "Beside this report, with all decimals. In the CSV files a text that a spreadsheet would run as a "
-        "formula starts with an apostrophe."
-    )
-    table = Table("Files of this report.", column("File", "What", text=(0, 1)), tuple(rows))
-    return Section("files", "Files", (Paragraph(note), table))

@@ -2,7 +2,8 @@
 
 ``report.json`` is one object: schema ("psyalign-evaluation"), schema_version, title, psyalign (version),
 origin, settings (what was asked), data (responses, persons, score points, notes), gates and overall (lists of
-records, unrounded; what is missing is null), tables (name -> csv, json, rows).
+records, unrounded; what is missing is null), tables (name -> csv, json, rows,
+columns).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from psyalign import __version__
+from psyalign.report.documents import table_files
 from psyalign.report.evaluation.measures import Measured
 from psyalign.report.plain import plain_value
 
@@ -46,10 +48,7 @@ def evaluation_json(found: Measured, title: str) -> dict[str, Any]:
         },
         "gates": records(found.tables["gates"]),
         "overall": records(found.summary()),
-        "tables": {
-            name: {"csv": f"tables/{name}.csv", "json": f"tables/{name}.json", "rows": len(table)}
-            for name, table in found.tables.items()
-        },
+        "tables": table_files(found.tables),
     }
     cleaned: dict[str, Any] = plain_value(value)
     return cleaned

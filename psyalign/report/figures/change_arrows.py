@@ -82,7 +82,7 @@ def change_arrows(
     """
     moves = _moves(before, after, change, human, sort=sort)
     height = 0.26 if len(moves) > MANY else 0.34
-    with canvas(1.25 + height * max(len(moves), 1)) as (figure, (axes,)):
+    with canvas(1.4 + height * max(len(moves), 1)) as (figure, (axes,)):
         values = [value for move in moves for value in (move.before, move.after, move.human) if value]
         reach = 1.1 * max([abs(value) for value in values] + [1.25 * bands[1] if bands else 1e-3])
         item_axis(axes, row_names([move.item for move in moves], labels), reach, bands)
@@ -133,7 +133,7 @@ def _arrow(axes: Any, y: int, move: _Move, *, significant: bool) -> None:
     if move.before is None and move.after is not None:
         axes.plot(move.after, y, "s", color=AFTER, markersize=5, zorder=3)
     axes.text(
-        1.02, y, status, transform=axes.get_yaxis_transform(), va="center", fontsize=8,
+        1.02, y, status, transform=axes.get_yaxis_transform(), va="center",
         color=INK if significant else GREY,
     )  # fmt: skip
 
@@ -159,7 +159,7 @@ def _key(
     if bands:
         handles.append(Patch(color=FAINT, alpha=SHADES[0], label=f"|ES| ≤ {bounded(bands[0])}"))
     figure.legend(
-        handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, fontsize=8,
+        handles=handles, loc="outside upper left", ncols=3, frameon=False,
         handlelength=1.1, columnspacing=0.9, borderpad=0.1, handletextpad=0.4,
     )  # fmt: skip
 

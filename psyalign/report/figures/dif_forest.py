@@ -148,7 +148,6 @@ def _mark(axes: Axes, one: Effect, y: float, look: tuple[str | None, Any]) -> No
             "va": "center",
             "color": GREY,
             "style": "italic",
-            "fontsize": 7.5,
         }
         axes.text(0, y, "not estimable", **style)
         return
@@ -165,7 +164,7 @@ def _mark(axes: Axes, one: Effect, y: float, look: tuple[str | None, Any]) -> No
     )  # fmt: skip
     axes.annotate(
         f"{real(value)} {one.es_class}".rstrip(), (1, y), (49, 0), xycoords=axes.get_yaxis_transform(),
-        textcoords="offset points", ha="right", va="center", fontsize=8, annotation_clip=False,
+        textcoords="offset points", ha="right", va="center", annotation_clip=False,
         fontweight="bold" if one.es_class == "CC" else "normal",
     )  # fmt: skip
 
@@ -199,7 +198,6 @@ def _key(
         marks += [Patch(color=FAINT, alpha=a, label=text) for a, text in zip(SHADES, labels, strict=True)]
     style: dict[str, Any] = {
         "frameon": False,
-        "fontsize": 8.5,
         "borderpad": 0.1,
         "handletextpad": 0.5,
         "columnspacing": 1.1,

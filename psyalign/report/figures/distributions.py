@@ -36,7 +36,10 @@ def distributions(
             place.set_title(heading, loc="left")
             place.margins(x=0.12)
             place.set_xlabel("score point")
-        axes[0].set_ylim(bottom=0)
+        highest = max(
+            (y for groups in panels.values() for points in groups.values() for _, y in points), default=1.0
+        )
+        axes[0].set_ylim(0, 1.08 * highest or 1.0)
         axes[0].yaxis.set_major_formatter(lambda value, _: percent(value))
         axes[0].set_ylabel("share of responses")
         handles, labels = axes[0].get_legend_handles_labels()

@@ -59,7 +59,6 @@ def _row(axes: Axes, position: int, row: ForestRow) -> None:
             "va": "center",
             "color": GREY,
             "style": "italic",
-            "fontsize": 8,
         }
         axes.text(0, position, "not estimable", **style)
         return

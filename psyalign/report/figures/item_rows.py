@@ -128,7 +128,6 @@ def item_axis(axes: Axes, names: Sequence[str], reach: float, bands: Bands | Non
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.locator_params(axis="x", nbins=7)
-    axes.tick_params(axis="x", labelsize=8)
     axes.xaxis.set_major_formatter(lambda value, _: real(value, 2 if reach < 1 else 1))
     if not names:
         axes.text(0, 0, "no items", ha="center", va="center", color=GREY, style="italic")

@@ -24,9 +24,8 @@ def learning_curves(
         for place, (stage, points) in zip(axes, curves.items(), strict=False):
             steps, losses = [step for step, _ in points], [loss for _, loss in points]
             place.plot(steps, losses, color=AFTER, linewidth=1.2, marker="." if len(points) < 3 else "")
-            place.set_title(short(stage, 22), loc="left", fontsize=8.5)
+            place.set_title(short(stage.removeprefix("align/"), 20), loc="left")
             place.locator_params(nbins=3)
-            place.tick_params(labelsize=8)
             place.yaxis.set_major_formatter(lambda value, _: real(value))
         figure.supxlabel("step" + (f"\n{origin}" if origin else ""), fontsize=9)
         figure.supylabel("loss", fontsize=9)

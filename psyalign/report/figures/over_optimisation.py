@@ -74,9 +74,7 @@ def over_optimisation(
         label = "KL to the reference scorer (nats; square-root scale)"
         axes[-1].set_xlabel(label + (f"\n{origin}" if origin else ""))
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False, fontsize=8
-        )
+        figure.legend(handles, labels, loc="outside lower center", ncols=LEGEND_COLUMNS, frameon=False)
         return to_svg(figure, name, title, _describe(curve, arms, marks))
 
 
@@ -130,12 +128,12 @@ def _ticks(widest: float) -> Any:
 
 
 def _name_marks(axes: Axes, marks: Sequence[tuple[str, Step]]) -> None:
-    """Words at the feet of the upright lines, one above the other, on the side with more room."""
+    """Words at the feet of the upright lines, one above the other, to the right where there is room."""
     widest = axes.get_xlim()[1]
     for number, (words, step) in enumerate(marks):
-        left = _root(step.kl) > 0.5 * _root(widest)
+        left = _root(step.kl) > 0.8 * _root(widest)
         axes.annotate(
-            words, (step.kl, 0.06 + 0.17 * number), xycoords=("data", "axes fraction"), fontsize=8,
+            words, (step.kl, 0.06 + 0.17 * number), xycoords=("data", "axes fraction"),
             xytext=(-4 if left else 4, 0), textcoords="offset points", color=INK,
             ha="right" if left else "left", va="bottom", zorder=5,
             bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5},

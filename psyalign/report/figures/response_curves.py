@@ -102,7 +102,7 @@ def response_curves(
         note = "" if bunch == 1 else f", {bunch} neighbouring values a point"
         below.set_xlabel(f"{short(matching, 30)}{note}" + (f"\n{origin}" if origin else ""))
         figure.legend(
-            loc="outside upper left", ncols=min(len(labels), 2), frameon=False, fontsize=8.5,
+            loc="outside upper left", ncols=min(len(labels), 2), frameon=False,
             handlelength=2.2, borderpad=0.1, columnspacing=1.2,
         )  # fmt: skip
         figure.align_ylabels([top, below])

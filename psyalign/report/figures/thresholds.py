@@ -60,13 +60,13 @@ def threshold_effects(
     z = float(stats.norm.isf((1 - level) / 2))
     height = max(1, -(-len(items) // COLUMNS))
     reach = _reach(rows, [value for value in lines.values() if value is not None], z)
-    with canvas(0.75 + 1.25 * height, columns=COLUMNS, rows=height) as (figure, axes):
+    with canvas(0.9 + 1.25 * height, columns=COLUMNS, rows=height) as (figure, axes):
         for place in axes[len(items) :]:
             place.set_visible(False)
         names = distinct([(labels or {}).get(item, item) for item in items], 19)
         for position, (place, item, text) in enumerate(zip(axes, items, names, strict=False)):
             _panel(place, items[item], lines.get(item), reach, z)
-            place.set_title(text, loc="left", fontsize=8.5)
+            place.set_title(text, loc="left")
             place.tick_params(labelleft=position % COLUMNS == 0)
         figure.supxlabel("score step" + (f"\n{origin}" if origin else ""), fontsize=9)
         figure.supylabel(f"log odds ratio; above 0 favours {short(reference, 14)}", fontsize=9)
@@ -108,7 +108,6 @@ def _panel(axes: Any, part: pd.DataFrame, common: float | None, reach: float, z:
     axes.set_ylim(-reach, reach)
     axes.set_xlim(-0.6, max(len(steps) - 0.4, 0.6))
     axes.set_xticks(range(len(steps)), steps)
-    axes.tick_params(labelsize=8)
     axes.locator_params(axis="y", nbins=5)
     axes.yaxis.set_major_formatter(lambda value, _: real(value, 1))
 
@@ -126,7 +125,7 @@ def _key(figure: Any, level: float, *, common: bool, missing: bool) -> None:
     if missing:
         handles.append(Line2D([], [], linestyle="", marker="x", color=GREY, label="not estimable"))
     figure.legend(
-        handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, fontsize=8,
+        handles=handles, loc="outside upper left", ncols=3 if len(handles) == 3 else 2, frameon=False,
         labelcolor=INK, handlelength=1.6, columnspacing=0.9, borderpad=0.1, handletextpad=0.4,
     )  # fmt: skip
 

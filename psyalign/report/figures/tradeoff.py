@@ -140,10 +140,11 @@ def _place(
     for index, offset in enumerate(CLOSE + FAR):
         box = _box(axes, point, offset)
         near = box.padded(14)
-        cost = 10 * sum(box.overlaps(other) for other in [*taken, *others])
+        cost = 10 * sum(box.padded(3).overlaps(other) for other in [*taken, *others])
         cost += 8 * sum(box.overlaps(bar) for bar in bars)
         cost += 4 * sum(near.overlaps(mark) for mark in others)
-        cost += 3 if index >= len(CLOSE) else 0
+        if index >= len(CLOSE):
+            cost += 3 + 6 * sum(_crossed(axes, point, box, name) for name in [*taken[:-1], *others])
         inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 + 4
         cost += 0 if inside and axes.bbox.y0 <= box.y0 and box.y1 <= axes.bbox.y1 else 50
         costs.append((cost, index))
@@ -152,6 +153,15 @@ def _place(
     line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 4}
     _name(axes, point, offset, line if best >= len(CLOSE) else None)
     return _box(axes, point, offset)
+
+
+def _crossed(axes: Axes, point: ArmPoint, box: Bbox, other: Bbox) -> bool:
+    """Whether the line from a point to its name, whose box is given, runs through another box."""
+    from matplotlib.path import Path
+
+    x, y = axes.transData.transform(point.place)
+    end = (min(max(x, box.x0), box.x1), min(max(y, box.y0), box.y1))
+    return bool(Path([(x, y), end]).intersects_bbox(other, filled=True))
 
 
 def _name(axes: Axes, point: ArmPoint, offset: tuple[int, int], line: dict[str, Any] | None) -> Annotation:

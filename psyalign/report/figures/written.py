@@ -20,7 +20,7 @@ __all__ = ["Row", "interval_rows", "share_bars"]
 WIDTH = 480.0
 LEFT = 150.0  # of the rows' scale; labels stand to the left of it
 LINE = 26.0
-SMALL, NORMAL = "11", "12"
+SIZE = "12"  # of every text; the sheet is made for 480 px width
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class _Sheet:
         self.add("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour, stroke_width=width)
 
     def text(self, x: float, y: float, text: str, **more: object) -> None:
-        look = {"font_size": SMALL, "fill": INK, **more}
+        look = {"font_size": SIZE, "fill": INK, **more}
         self.add("text", x=x, y=y, **look).text = clean(text)
 
     def __str__(self) -> str:
@@ -71,8 +71,8 @@ def share_bars(points: Sequence[tuple[str, float, float]], *, name: str, origin:
     sheet = _Sheet(name, height, title, f"Share of responses at each score point. {told}.")
     sheet.add("rect", x=8.0, y=10.0, width=11.0, height=11.0, fill=HUMAN)
     sheet.text(24, 20, "human")
-    sheet.add("rect", x=80.0, y=10.0, width=11.0, height=11.0, fill="white", stroke=AFTER, stroke_width=2.0)
-    sheet.text(96, 20, "machine, rounded")
+    sheet.add("rect", x=86.0, y=10.0, width=11.0, height=11.0, fill="white", stroke=AFTER, stroke_width=2.0)
+    sheet.text(103, 20, "machine, rounded")
     most = max([max(h, m) for _, h, m in points] + [1e-9])
     step = (WIDTH - 16.0) / max(len(points), 1)
     bar = min(step * 0.36, 44.0)
@@ -86,12 +86,9 @@ def share_bars(points: Sequence[tuple[str, float, float]], *, name: str, origin:
                 "rect", x=middle + shift + inner, y=bottom - tall + inner, width=bar - 2 * inner - 1,
                 height=max(tall - inner, 0.0), **look,
             )  # fmt: skip
-            if len(points) <= 8:
-                sheet.text(
-                    middle + shift + bar / 2, bottom - tall - 4, percent(share), text_anchor="middle",
-                    font_size="10.5",
-                )  # fmt: skip
-        sheet.text(middle, bottom + 16, point, text_anchor="middle", font_size=NORMAL)
+            if len(points) <= 6:  # with more, neighbouring numbers would touch
+                sheet.text(middle + shift + bar / 2, bottom - tall - 4, percent(share), text_anchor="middle")
+        sheet.text(middle, bottom + 16, point, text_anchor="middle")
     sheet.line(8, bottom, WIDTH - 8, bottom, GREY)
     sheet.text(WIDTH / 2, bottom + 32, "score point", text_anchor="middle")
     if origin:
@@ -120,9 +117,9 @@ def interval_rows(rows: Sequence[Row], band: float, axis: str, *, name: str, ori
     for place, row in enumerate(rows):
         y = 12.0 + LINE * (place + 0.5)
         if row.found is None:
-            sheet.text(4, y + 4, short(row.label, 60), font_weight="bold", font_size=NORMAL)
+            sheet.text(4, y + 4, short(row.label, 60), font_weight="bold")
             continue
-        sheet.text(14, y + 4, short(row.label, 19), font_size=NORMAL)
+        sheet.text(14, y + 4, short(row.label, 19))
         value, low, high = row.found
         if value is None:
             sheet.text(x(0) + 6, y + 4, "not shown", fill=GREY, font_style="italic")
@@ -134,7 +131,7 @@ def interval_rows(rows: Sequence[Row], band: float, axis: str, *, name: str, ori
     for value in (-_tick(reach), 0.0, _tick(reach)):
         sheet.line(x(value), bottom, x(value), bottom + 4, GREY)
         sheet.text(x(value), bottom + 16, real(value), text_anchor="middle")
-    sheet.text((LEFT + WIDTH - 12) / 2, bottom + 34, axis, text_anchor="middle")
+    sheet.text(WIDTH - 4, bottom + 34, axis, text_anchor="end")  # it may be wider than the scale
     if origin:
         sheet.text((LEFT + WIDTH - 12) / 2, bottom + 50, origin, text_anchor="middle", fill=GREY)
     return str(sheet)
