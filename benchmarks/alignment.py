@@ -13,12 +13,13 @@ mended in TRL's favour. Responses are simulated; the gold reward of a score is m
 to the response's simulated quality. "Held-out" is the gold reward that the policy expects to get on
 responses that neither side trained on; for a reward model, the share of all pairs of score points
 of those responses that it puts in the right order. "To the same" compares the times at
-which the two sides first came within .01 of TRL's best. The held-out figure is taken four times in
-a training, outside the time. Processor time is what to look at on a machine that does other work
+which the two sides first came within .01 of TRL's best. The held-out figure is taken after every
+batch, outside the time. Processor time is what to look at on a machine that does other work
 too.
-The last case holds our own way to PPO's optimum against TRL's PPO on the same rollouts: the optimum
-is known for a table of rewards, and is learned by one update of each batch instead of PPO's four.
 Prompts of one item share their beginning, which our side runs once a batch; TRL's runs it in each.
+By default the scenario is left out of the prompts and batches mix items, which leaves little to share;
+--scenario --by-item gives both sides whole prompts in batches of one item, or of few, as in a study
+with `[scorer] batches = "by_item"`.
 --responses, --all-pairs and --held change the sizes, --cases selects.
 """
 
@@ -73,7 +74,6 @@ class Case(NamedTuple):
     responses: int
     batch: int
     all_pairs: bool = False
-    ours: str = ""  # our objective where it is another than the peer's
 
 
 def main() -> None:
@@ -85,19 +85,15 @@ def main() -> None:
     began = time.perf_counter()
     peaks, bf16 = _matmul_peaks(), choose_compute(options.precision).bf16
     rows: list[dict[str, Any]] = []
-    known: dict[str, dict[str, Any] | None] = {}
     with tempfile.TemporaryDirectory() as name:
         for case in _cases(options):
             task = _task(case, options, Path(name))
             peer = _peer(case, options)
             print(f"{case.name}: {task.n_pairs} pairs, {task.updates} updates …", file=sys.stderr)
             ours = _run(Path(name), task, [str(Path(__file__)), "--ours"], None)
-            same = f"{case.kind}, {case.responses}, {case.batch}, {case.all_pairs}"
-            if same not in known:
-                known[same] = _run(Path(name), task, [str(HERE / "trl_peer.py")], peer) if peer else None
-            theirs = known[same]
+            theirs = _run(Path(name), task, [str(HERE / "trl_peer.py")], peer) if peer else None
             rows.append(_row(case, task, ours, theirs, peaks["bfloat16" if bf16 else "float32"]))
-    _print(rows, peaks, bf16, options.layers, time.perf_counter() - began)
+    _print(rows, peaks, bf16, options, time.perf_counter() - began)
 
 
 def _options() -> argparse.Namespace:
@@ -119,6 +115,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--layers", type=int, default=0, help="top layers that LoRA adapts; 0: all")
     parser.add_argument("--scenario", action="store_true", help="whole prompts, not without the scenario")
+    parser.add_argument("--by-item", action="store_true", help="batches of one item, or of few")
     parser.add_argument("--cases", default="", help="parts of the names of the cases to run, with commas")
     parser.add_argument("--ours", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -132,7 +129,6 @@ def _cases(options: argparse.Namespace) -> list[Case]:
         Case("DPO, one pair a response", "dpo", many, 8),
         Case("DPO, all 10 pairs", "dpo", few, 2, True),
         Case("PPO, all-action (TRL: sampled)", "ppo", many, 8),
-        Case("PPO's optimum, distilled (TRL: PPO)", "ppo", many, 8, ours="distill"),
     ]
     wanted = [part.strip() for part in options.cases.split(",")]
     return [case for case in cases if any(part in case.name for part in wanted)]
@@ -178,10 +174,10 @@ def _task(case: Case, options: argparse.Namespace, folder: Path) -> Task:
     encoded = scorer.encode(responses)
     n, held = case.responses, slice(case.responses, case.responses + options.held)
     rng = generator(SEED, case.kind, "batches", 0)  # as `align` and `RewardModel.fit` draw them
-    batches = training_batches(encoded.lengths[:n], case.batch, rng)
-    task = Task(
+    together = encoded.items[:n] if options.by_item else None
+    batches = training_batches(encoded.lengths[:n], case.batch, rng, together)
+    return Task(
         kind=case.kind,
-        ours=case.ours or case.kind,
         model=scorer.base_.location,
         prompts=encoded.ids[:n],
         held=encoded.ids[held],
@@ -200,10 +196,8 @@ def _task(case: Case, options: argparse.Namespace, folder: Path) -> Task:
         seed=SEED,
         bf16=choose_compute(options.precision).bf16,
         weights=options.peer_weights,
-        evaluations=[],
+        evaluations=list(range(1, len(batches) + 1)),
     )
-    task.evaluations = sorted({round(len(batches) * share) for share in (0.25, 0.5, 0.75, 1.0)})
-    return task
 
 
 def _pairs(gold: np.ndarray, all_pairs: bool, row: int) -> list[tuple[int, int]]:
@@ -239,8 +233,9 @@ def _ours(path: Path) -> None:
             return ordered_pairs(model.rewards(held, quiet=True), task.held_gold)
         return expected_reward(scorer.predict_log_proba(held, quiet=True), task.held_gold)
 
-    training = Training(1, len(task.batches[0]), task.learning_rate, task.seed)
-    meter = Meter(evaluate, [step * task.our_passes for step in task.evaluations])
+    size = max(len(rows) for rows in task.batches)
+    training = Training(1, size, task.learning_rate, task.seed, by_item=options.by_item)
+    meter = Meter(evaluate, [step * task.passes for step in task.evaluations])
     _watch(meter)
     meter.start()
     if task.kind == "reward":
@@ -255,7 +250,7 @@ def _ours(path: Path) -> None:
         )
         settings = AlignSettings(training, beta=task.beta, ppo_inner=task.inner)
         # the label seeds the order of the batches, which is the peer's
-        align(scorer, task.ours, feedback, None, settings, label=task.kind)  # type: ignore[arg-type]
+        align(scorer, task.kind, feedback, None, settings, label=task.kind)  # type: ignore[arg-type]
     meter.finish(flops=_flops(task, scorer, scorer.encode(train)))
 
 
@@ -290,9 +285,11 @@ def _flops(task: Task, scorer: LoraScorer, encoded: Encoded) -> float:
     tokens = _tokens(encoded, task.batches)
     below = 2 * (everything - frozen) * int(encoded.lengths.sum())
     scored = (
-        0 if task.kind == "reward" else 2 * everything * _tokens(encoded, inference_batches(encoded.lengths))
+        0
+        if task.kind == "reward"
+        else 2 * everything * _tokens(encoded, inference_batches(encoded, shared=scorer.network_.shares))
     )
-    return float(task.our_passes * (4 * frozen + 6 * adapted) * tokens + below + scored)
+    return float(task.passes * (4 * frozen + 6 * adapted) * tokens + below + scored)
 
 
 def _tokens(encoded: Encoded, batches: list[list[int]]) -> int:
@@ -369,9 +366,7 @@ def _row(
     row: dict[str, Any] = {
         "": case.name,
         "pairs": str(task.n_pairs),
-        "updates": str(task.updates)
-        if task.our_passes == task.passes
-        else f"{task.our_updates} (TRL {task.updates})",
+        "updates": str(task.updates),
         "held-out: start": ours["first"],
         "ours at the end": last["reward"],
         "our share of the matmul peak": f"{ours['flops'] / last['cpu'] / 1e9 / peak:.0%}",
@@ -397,16 +392,23 @@ def _first(side: dict[str, Any], level: float) -> dict[str, Any] | None:
     return next((step for step in side["steps"] if step["reward"] and step["reward"] >= level), None)
 
 
-def _print(rows: list[dict[str, Any]], peaks: dict[str, float], bf16: bool, layers: int, took: float) -> None:
+def _print(
+    rows: list[dict[str, Any]],
+    peaks: dict[str, float],
+    bf16: bool,
+    options: argparse.Namespace,
+    took: float,
+) -> None:
     """The machine, and a Markdown table."""
     names = ("torch", "transformers", "peft", "psyalign")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     print(f"{_processor()}, {torch.get_num_threads()} threads, {platform.system()}; {versions}; ", end="")
     print(f"TRL {PEERS['dpo']}, PPO of TRL {PEERS['ppo']}. SmolLM2-135M-Instruct, LoRA r = {RANK} ", end="")
-    print(f"on {f'the top {layers}' if layers else 'all'} layers, ", end="")
-    print(
-        f"{'bf16 autocast' if bf16 else 'float32'}. Simulated responses. One run of {took / 60:.0f} minutes."
-    )
+    print(f"on {f'the top {options.layers}' if options.layers else 'all'} layers, ", end="")
+    print(f"{'bf16 autocast' if bf16 else 'float32'}. ", end="")
+    print(f"Prompts {'with' if options.scenario else 'without'} scenario, batches ", end="")
+    print(f"{'by item' if options.by_item else 'of all items'}. Simulated responses. ", end="")
+    print(f"One run of {took / 60:.0f} minutes.")
     peak = ", ".join(f"{name} {rate:.0f}" for name, rate in peaks.items())
     print(f"Matmul peak, GFLOP a processor second: {peak}.\n")
     columns = list(dict.fromkeys(name for row in rows for name in row))

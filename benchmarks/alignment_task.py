@@ -21,8 +21,6 @@ class Task:
     Attributes
     ----------
     kind : {"reward", "dpo", "ppo"}
-    ours : {"reward", "dpo", "ppo", "distill"}
-        Our side's objective.
     model : str
         Folder of the base model.
     prompts, held : list of lists of int
@@ -44,7 +42,6 @@ class Task:
     """
 
     kind: str
-    ours: str
     model: str
     prompts: list[list[int]]
     held: list[list[int]]
@@ -77,15 +74,6 @@ class Task:
     def passes(self) -> int:
         """How many updates each batch is for."""
         return self.inner if self.kind == "ppo" else 1
-
-    @property
-    def our_passes(self) -> int:
-        """The same on our side."""
-        return self.inner if self.ours == "ppo" else 1
-
-    @property
-    def our_updates(self) -> int:
-        return len(self.batches) * self.our_passes
 
 
 def save_task(task: Task, path: Path) -> None:

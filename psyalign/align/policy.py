@@ -13,7 +13,6 @@ from psyalign.align.inputs import AlignSettings, EquivalencePairs, Objective, Sc
 from psyalign.align.terms import PairTerm, ScoreTerm
 from psyalign.foundation.errors import DataError
 from psyalign.foundation.seeds import generator
-from psyalign.scorer.encode import training_batches
 from psyalign.scorer.lora_scorer import LoraScorer
 from psyalign.scorer.train import LossRow, train
 
@@ -80,7 +79,7 @@ def align(
     def plan(epoch: int) -> list[tuple[list[int], ...]]:
         """Each step takes a batch of every part; the shorter part is gone through again."""
         rng = generator(settings.training.seed, label, "batches", epoch)
-        batches = [training_batches(part.lengths, settings.training.batch_size, rng) for part in parts]
+        batches = [settings.training.batches(part.lengths, part.items, rng) for part in parts]
         longest = max(len(part) for part in batches)
         return list(zip(*(islice(cycle(part), longest) for part in batches), strict=True))
 

@@ -78,7 +78,7 @@ class ScoreTerm:
         )
         self._robust = _robust(feedback, objective, settings)
         self._penalty = group_penalty(feedback, settings)
-        self.lengths = self._encoded.lengths
+        self.lengths, self.items = self._encoded.lengths, self._encoded.items
 
     @property
     def keeps_state(self) -> bool:
@@ -176,6 +176,7 @@ class PairTerm:
             self._hold_spread(pairs)
         both = self._encoded.lengths
         self.lengths = np.maximum(both[: self._count], both[self._count :])
+        self.items = self._encoded.items[: self._count]
 
     def _hold_spread(self, pairs: EquivalencePairs) -> None:
         """What the guard compares with: the reference's expected scores, and the same within items."""

@@ -41,10 +41,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of N prompts, not yet padded, with the span that is pooled."""
+    """Token ids of N prompts, not yet padded, with the span that is pooled.
+
+    `items` (N,) numbers the item of each prompt, and `heads` (N,) counts the tokens before its response:
+    prompts of one item have them in common.
+    """
 
     ids: list[list[int]]
     spans: list[tuple[int, int]]
+    items: np.ndarray
+    heads: np.ndarray
     n_scores: np.ndarray
     max_scores: int
     pad_id: int
@@ -147,7 +153,8 @@ class Encoder:
         texts = [" " + " ".join(text.split()) for text in responses]
         # tokenizers refuse an empty list
         tokens = self._tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-        ids, spans, truncated = [], [], 0
+        numbers = {name: number for number, name in enumerate(self._contexts)}
+        ids, spans, heads, truncated = [], [], [], 0
         for row, (name, response) in enumerate(zip(items, tokens, strict=True)):
             if name not in self._contexts:
                 raise DataError(f"Item '{name}' is not in the scorer's item bank.", where=f"row {row + 1}")
@@ -160,10 +167,13 @@ class Encoder:
             last = len(head) + max(len(body), 1) if self._kind == "encoder" else len(whole)
             ids.append(whole)
             spans.append((first, last))
+            heads.append(len(head))
         pad = self._tokenizer.pad_token_id
         return Encoded(
             ids,
             spans,
+            np.array([numbers[name] for name in items], dtype=np.int64),
+            np.array(heads, dtype=np.int64),
             np.array([self._n_scores[name] for name in items], dtype=np.int64),
             self.max_scores,
             pad if pad is not None else 0,
@@ -172,24 +182,43 @@ class Encoder:
         )
 
 
-def training_batches(lengths: np.ndarray, size: int, rng: np.random.Generator) -> list[list[int]]:
-    """Random batches of similar length: shuffle, sort within pools of 16 batches, shuffle the batches."""
+def training_batches(
+    lengths: np.ndarray, size: int, rng: np.random.Generator, items: np.ndarray | None = None
+) -> list[list[int]]:
+    """Random batches of similar length: shuffle, sort within pools of 16 batches, shuffle the batches.
+
+    With `items`, (N,), prompts of one item go together within a pool, by length within the item: what they
+    have in common is then run once for many of them (`psyalign.scorer.prefix`).
+    """
     order = rng.permutation(len(lengths))
     batches: list[list[int]] = []
     for start in range(0, len(order), size * 16):
         pool = order[start : start + size * 16]
-        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        keys = (lengths[pool],) if items is None else (lengths[pool], items[pool])
+        pool = pool[np.lexsort(keys)]
         batches += [pool[at : at + size].tolist() for at in range(0, len(pool), size)]
     return [batches[at] for at in rng.permutation(len(batches))]
 
 
-def inference_batches(lengths: np.ndarray, tokens: int = 4096) -> list[list[int]]:
-    """Batches of similar length with at most `tokens` padded tokens each."""
+def inference_batches(encoded: Encoded, tokens: int = 4096, *, shared: bool = False) -> list[list[int]]:
+    """Batches of similar length with at most `tokens` padded tokens each.
+
+    With `shared`, for a network that runs the common beginning of an item's prompts once, they are sorted
+    by item first and the beginning counts once for each item in a batch.
+    """
+    lengths = encoded.lengths
+    items = encoded.items if shared else np.zeros(len(encoded), dtype=np.int64)
+    heads = encoded.heads if shared else np.zeros(len(encoded), dtype=np.int64)
     batches: list[list[int]] = []
     current: list[int] = []
-    for row in np.argsort(lengths, kind="stable").tolist():
-        if current and lengths[row] * (len(current) + 1) > tokens:
+    before = taken = 0  # tokens of the items in the batch that are complete, and of all of them
+    rests = 0  # prompts of the item that the batch ends with
+    for row in np.lexsort((lengths, items, heads)).tolist():
+        same = bool(current) and items[row] == items[current[-1]]
+        before, rests = (before, rests + 1) if same else (taken, 1)
+        taken = before + heads[row] + rests * (lengths[row] - heads[row])
+        if current and taken > tokens:
             batches.append(current)
-            current = []
+            current, before, rests, taken = [], 0, 1, lengths[row]
         current.append(row)
     return [*batches, current] if current else batches

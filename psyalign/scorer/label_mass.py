@@ -30,7 +30,7 @@ def label_mass_outside(scorer: LoraScorer, responses: pd.DataFrame) -> np.ndarra
     Returns
     -------
     ndarray of float64, from 0 to 1
-        In float32 arithmetic, one prompt at a time, which takes little memory.
+        One prompt at a time, which takes little memory; below the head in the scorer's precision.
 
     Raises
     ------
@@ -44,18 +44,18 @@ def label_mass_outside(scorer: LoraScorer, responses: pd.DataFrame) -> np.ndarra
             mend="Nothing is to be measured for an encoder: its head has the score points and no more.",
         )
     encoded, labels = scorer.encode(responses), torch.tensor(scorer.encoder_.score_tokens())
-    device, backbone = scorer.network_.compute.device, scorer.network_.backbone
-    model = scorer.base_.load_language_model().eval()
-    # the scorer's own copy of the frozen weights: the base is not held twice where memory is dear
-    setattr(model, model.base_model_prefix, backbone.get_base_model())
-    model.to(device)
+    compute, backbone = scorer.network_.compute, scorer.network_.backbone
+    # of the whole model only its head: the frozen weights below are the scorer's own
+    head = scorer.base_.load_language_model().get_output_embeddings().to(compute.device).float().eval()
     outside = np.empty(len(encoded))
     with torch.inference_mode(), backbone.disable_adapter():
         for row, points in enumerate(encoded.n_scores.tolist()):
-            batch = encoded.batch([row], device)
-            found = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
+            batch = encoded.batch([row], compute.device)
+            with compute.autocast():
+                hidden = backbone(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
             last = int(batch.attention_mask[0].sum()) - 1  # widths are rounded up
-            proba = found.logits[0, last].double().softmax(dim=-1).cpu()
+            logits = head(hidden.last_hidden_state[0, last].float())
+            proba = logits.double().softmax(dim=-1).cpu()
             proba[labels[:points]] = 0.0  # 1 − their sum would lose a tiny share outside
             outside[row] = float(proba.sum())
     return outside

@@ -17,7 +17,7 @@ from psyalign.foundation.seeds import derive_seed, generator
 from psyalign.items import Item
 from psyalign.scorer.device import choose_compute, deterministic
 from psyalign.scorer.distributed import current_team, recipe, run_batches
-from psyalign.scorer.encode import Encoded, Encoder, inference_batches, training_batches
+from psyalign.scorer.encode import Encoded, Encoder, inference_batches
 from psyalign.scorer.losses import ClassWeights, Loss, balanced_weights, mean_loss
 from psyalign.scorer.models import resolve_base
 from psyalign.scorer.network import KWayNetwork
@@ -178,7 +178,7 @@ class LoraScorer:
 
         def plan(epoch: int) -> list[list[int]]:
             rng = generator(settings.seed, label, "batches", epoch)
-            return training_batches(encoded.lengths, settings.batch_size, rng)
+            return settings.batches(encoded.lengths, encoded.items, rng)
 
         def losses(rows: list[int]) -> Iterator[torch.Tensor]:
             device = self.network_.compute.device
@@ -231,7 +231,7 @@ class LoraScorer:
 
     def _apply(self, function: str, responses: pd.DataFrame, label: str, quiet: bool) -> np.ndarray:
         encoded = self.encode(responses)
-        batches = inference_batches(encoded.lengths)
+        batches = inference_batches(encoded, shared=self.network_.shares)
         result = np.empty((len(encoded), encoded.max_scores))
         team = current_team()
         with progress_bar(len(encoded), label, "response") as bar:

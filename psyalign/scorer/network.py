@@ -78,7 +78,7 @@ class KWayNetwork(nn.Module):
         if compute.bf16:
             keep_frozen_low(backbone)
         ours = use_attention(backbone)
-        self._shares = ours and head_rows is not None and can_share(backbone)  # encoders look both ways
+        self.shares = ours and head_rows is not None and can_share(backbone)  # encoders look both ways
         self._lower = LowerLayers(backbone, layers, made_by) if layers else None
         hidden = backbone.config.hidden_size
         self.head = nn.Linear(hidden, max_scores, bias=head_rows is None)
@@ -99,7 +99,7 @@ class KWayNetwork(nn.Module):
 
     def own_outputs(self, batch: Batch) -> torch.Tensor:
         """Raw outputs of the head, shape (B, K), float32, made in this process."""
-        layout = lay_out(batch) if self._shares else None
+        layout = lay_out(batch) if self.shares else None
         with self.compute.autocast():
             hidden = self._hidden(batch, layout)
         if layout is None:

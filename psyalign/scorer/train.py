@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from psyalign.foundation.errors import ModelError
@@ -18,6 +19,7 @@ from psyalign.foundation.progress import progress_bar
 from psyalign.foundation.seeds import derive_seed
 from psyalign.scorer.device import deterministic
 from psyalign.scorer.distributed import current_team
+from psyalign.scorer.encode import training_batches
 from psyalign.scorer.network import KWayNetwork
 
 __all__ = ["LossRow", "Training", "train"]
@@ -25,7 +27,10 @@ __all__ = ["LossRow", "Training", "train"]
 
 @dataclass(frozen=True)
 class Training:
-    """Settings of one training: AdamW with linear warm-up and decay, gradients clipped at norm 1."""
+    """Settings of one training: AdamW with linear warm-up and decay, gradients clipped at norm 1.
+
+    With `by_item` a batch holds prompts of one item, or of few: see `training_batches`.
+    """
 
     epochs: int
     batch_size: int
@@ -34,6 +39,11 @@ class Training:
     warmup: float = 0.1
     weight_decay: float = 0.01
     clip: float = 1.0
+    by_item: bool = False
+
+    def batches(self, lengths: np.ndarray, items: np.ndarray, rng: np.random.Generator) -> list[list[int]]:
+        """The rows of an epoch's batches, for prompts of these lengths and items, both (N,)."""
+        return training_batches(lengths, self.batch_size, rng, items if self.by_item else None)
 
 
 @dataclass(frozen=True)

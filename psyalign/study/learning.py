@@ -73,6 +73,8 @@ class Scorer(Table):
     the ranked probability score "rps", or its logarithmic sister "ranked_log"; all are proper scores.
     `class_weights = "balanced"` gives the score points of an item the same say, N / (K · n_score): rare
     scores are found more often, and the probabilities are no longer those of the scores as raters gave them.
+    `batches = "by_item"` puts responses to one item together in all training, reward model and arms too:
+    a causal LM runs what their prompts have in common once a batch.
     """
 
     base: Text = "minilm"
@@ -86,6 +88,7 @@ class Scorer(Table):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     loss: Literal["cross_entropy", "rps", "ranked_log"] = "cross_entropy"
     class_weights: Literal["none", "balanced"] = "none"
+    batches: Literal["mixed", "by_item"] = "mixed"
     lora: Lora = Lora()
 
 
@@ -96,6 +99,10 @@ class Feedback(Table):
     second scoring (`first` → `second`, only what changed), or the JSONL file `records`.
     `equivalence` is where judgements of same intention come from. `neutral_wording` names the
     wording whose score, by the frozen reference scorer, both wordings of a pair are held to.
+    `mix_ai` allows a model's judgements (source "ai:…") beside people's.
+    `exclude_raters` names raters whose judgements are not learned from, `rater_weights = "discrimination"`
+    makes the others' count by how well they tell responses apart; the run shows what either changes. `times`
+    names a table of rater, kind and seconds (`psyalign feedback raters --times`), for the rater table alone.
     """
 
     source: Literal["panel", "second_scoring", "records"] = "panel"
@@ -107,6 +114,10 @@ class Feedback(Table):
     equivalence: Literal["alternates", "records", "matched_answers", "none"] = "none"
     max_equivalences: Count = 400
     neutral_wording: str = ""
+    mix_ai: bool = False
+    exclude_raters: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    rater_weights: Literal["none", "discrimination"] = "none"
+    times: Text | None = None
 
 
 class Reward(Table):

@@ -12,6 +12,7 @@ import pytest
 from psyalign.pipeline import study_run
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages import sft as sft_stage
+from psyalign.pipeline.stages.align import arm_settings
 from psyalign.scorer import LoraScorer
 
 Change = Callable[..., None]
@@ -30,12 +31,14 @@ def tiny_study(small_study: Path, change: Change) -> Path:
 def test_training_texts_are_tokenised_once_and_options_reach_baseline_and_ceiling(
     tiny_study: Path, perform: Perform, change: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    change(tiny_study, "[scorer]\n", '[scorer]\nloss = "rps"\nclass_weights = "balanced"\n')
+    options = 'loss = "rps"\nclass_weights = "balanced"\nbatches = "by_item"\n'
+    change(tiny_study, "[scorer]\n", f"[scorer]\n{options}")
     encoded: list[int] = []
     encode = LoraScorer.encode
 
     def counted(scorer: LoraScorer, responses: pd.DataFrame) -> object:
         assert (scorer.loss, scorer.class_weights) == ("rps", "balanced")
+        assert scorer.training is not None and scorer.training.by_item
         encoded.append(len(responses))
         return encode(scorer, responses)
 
@@ -50,6 +53,7 @@ def test_training_texts_are_tokenised_once_and_options_reach_baseline_and_ceilin
         assert 20 < facts["mean_tokens"] < 192
         assert not MASS & facts.keys()  # an encoder has no vocabulary
     assert run.facts("sft")["fingerprint"] != run.facts("ceiling")["fingerprint"]
+    assert arm_settings(run).training.by_item
 
 
 @pytest.mark.parametrize(("outside", "warned"), [((0.2, 0.6), False), ((0.4, 0.9), True)])

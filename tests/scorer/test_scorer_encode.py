@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from psyalign.foundation.errors import DataError, ModelError
 from psyalign.items import Item
 from psyalign.scorer import LoraScorer
-from psyalign.scorer.encode import Encoder, inference_batches, training_batches
+from psyalign.scorer.encode import Encoded, Encoder, inference_batches, training_batches
 from psyalign.scorer.models import resolve_base
 from psyalign.scorer.prompt import ANSWER_CUE, prompt_context
 
@@ -147,9 +147,54 @@ def test_training_batches_are_as_many_in_every_epoch_and_of_similar_length() -> 
     assert spread < by_chance / 4  # little padding
 
 
-@given(st.lists(st.integers(1, 300), max_size=90), st.integers(50, 1000))
-def test_inference_batches_cover_every_row_once_within_the_limit(lengths: list[int], tokens: int) -> None:
-    batches = inference_batches(np.array(lengths, dtype=int), tokens)
+def test_training_batches_by_item_hold_few_items() -> None:
+    """1,000 responses to 8 items in pools of 16 batches: an item has two of a pool's batches."""
+    rng = np.random.default_rng(0)
+    lengths, items = rng.integers(20, 200, size=1000), rng.integers(0, 8, size=1000)
+    batches = training_batches(lengths, 8, np.random.default_rng(1), items)
+    assert sorted(row for batch in batches for row in batch) == list(range(1000))
+    assert np.mean([len(set(items[batch])) for batch in batches]) < 2
+    order = [items[batch[0]] for batch in batches]
+    assert np.mean(np.diff(order) == 0) < 0.3  # and the batches of an item do not follow one another
+
+
+def planned(lengths: list[int], items: list[int]) -> Encoded:
+    """Prompts of these lengths; half of the shortest prompt of an item is its beginning."""
+    heads = {
+        item: min(lengths[row] for row, other in enumerate(items) if other == item) // 2 for item in items
+    }
+    n = len(lengths)
+    return Encoded(
+        [[0] * length for length in lengths],
+        [(length - 1, length) for length in lengths],
+        np.array(items, dtype=int),
+        np.array([heads[item] for item in items], dtype=int),
+        *(np.full(n, 3), 3, 0, 0, 512),
+    )
+
+
+PROMPTS = st.lists(st.tuples(st.integers(1, 300), st.integers(0, 4)), max_size=90)
+
+
+@given(PROMPTS, st.integers(50, 1000), st.booleans())
+def test_inference_batches_cover_every_row_once_within_the_limit(
+    prompts: list[tuple[int, int]], tokens: int, shared: bool
+) -> None:
+    lengths, items = [length for length, _ in prompts], [item for _, item in prompts]
+    encoded = planned(lengths, items)
+    batches = inference_batches(encoded, tokens, shared=shared)
     assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
     for batch in batches:
-        assert len(batch) == 1 or max(lengths[row] for row in batch) * len(batch) <= tokens
+        groups = {items[row] if shared else 0 for row in batch}
+        taken = 0
+        for group in groups:
+            rows = [row for row in batch if not shared or items[row] == group]
+            head = int(encoded.heads[rows[0]]) if shared else 0
+            taken += head + len(rows) * (max(lengths[row] for row in rows) - head)
+        assert len(batch) == 1 or taken <= tokens
+
+
+def test_inference_batches_of_one_item_are_larger_where_its_beginning_is_shared() -> None:
+    encoded = planned([200] * 64, [0] * 32 + [1] * 32)
+    assert len(inference_batches(encoded, 1600)) == 8
+    assert len(inference_batches(encoded, 1600, shared=True)) == 5  # 15 of one item: 100 + 15 * 100

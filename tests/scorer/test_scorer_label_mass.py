@@ -53,6 +53,14 @@ def test_tiny_causal_mass(causal_scorer: LoraScorer, answers: pd.DataFrame) -> N
     agrees(causal_scorer, answers)
 
 
+def test_in_bf16_it_is_that_of_float32_up_to_rounding(
+    causal_scorer: LoraScorer, tiny_causal: Path, two_items: dict[str, Item], answers: pd.DataFrame
+) -> None:
+    low = LoraScorer(two_items, str(tiny_causal), precision="bf16", max_tokens=512).build()
+    found = label_mass_outside(low, answers)
+    np.testing.assert_allclose(found, label_mass_outside(causal_scorer, answers), rtol=0, atol=2e-3)
+
+
 def test_it_is_the_raw_bases_whatever_was_trained_and_leaves_the_scorer_alone(
     causal_scorer: LoraScorer, answers: pd.DataFrame
 ) -> None:

@@ -60,17 +60,17 @@ def plain(network: KWayNetwork, batch: Batch) -> tuple[torch.Tensor, list[torch.
     layers = [module for module in network.modules() if isinstance(module, Linear)]
     ours = [module.__dict__.pop("forward") for module in layers]
     config = network.backbone.base_model.model.config
-    network._shares, config._attn_implementation = False, "sdpa"
+    network.shares, config._attn_implementation = False, "sdpa"
     try:
         return passes(network, batch)
     finally:
-        network._shares, config._attn_implementation = True, NAME
+        network.shares, config._attn_implementation = True, NAME
         for module, forward in zip(layers, ours, strict=True):
             module.forward = forward
 
 
 def agree(network: KWayNetwork, batch: Batch) -> None:
-    assert network._shares and lay_out(batch) is not None  # else this would compare a thing with itself
+    assert network.shares and lay_out(batch) is not None  # else this would compare a thing with itself
     outputs, gradients = passes(network, batch)
     expected, wanted = plain(network, batch)
     assert float(expected.std()) > 0.05
@@ -113,7 +113,7 @@ def test_an_item_that_comes_once_beside_one_that_comes_often(make, two_items):
 
 def test_prompts_without_a_common_beginning_are_run_whole(make):
     ids = [[token] * 20 for token in range(1, 5)]
-    encoded = Encoded(ids, [(19, 20)] * 4, np.full(4, 3), 3, 0, 0, 512)
+    encoded = Encoded(ids, [(19, 20)] * 4, np.arange(4), np.zeros(4, int), np.full(4, 3), 3, 0, 0, 512)
     assert lay_out(encoded.batch(range(4), CPU)) is None
     assert lay_out(encoded.batch([0], CPU)) is None
     scorer = make()
@@ -125,7 +125,8 @@ def test_prompts_without_a_common_beginning_are_run_whole(make):
 def test_a_beginning_stands_once_and_every_place_has_its_token():
     """Three prompts of 30 + (2, 4, 3) tokens: 30 + 3 · 4 places, and padding to 48."""
     ids = [list(range(1, 31)) + [40 + row] * rest for row, rest in enumerate((2, 4, 3))]
-    encoded = Encoded(ids, [(len(one) - 1, len(one)) for one in ids], np.full(3, 3), 3, 0, 0, 512)
+    spans = [(len(one) - 1, len(one)) for one in ids]
+    encoded = Encoded(ids, spans, np.zeros(3, int), np.full(3, 30), np.full(3, 3), 3, 0, 0, 512)
     batch = encoded.batch(range(3), CPU)
     layout = lay_out(batch)
     (group,) = layout.groups
@@ -141,13 +142,13 @@ def test_the_scores_of_a_study_are_the_same(make, two_items):
     scorer = make()
     responses = frame([name for name in two_items for _ in ANSWERS], ANSWERS * 2)
     shared = scorer.predict_log_proba(responses, quiet=True)
-    scorer.network_._shares = False
+    scorer.network_.shares = False
     np.testing.assert_allclose(shared, scorer.predict_log_proba(responses, quiet=True), atol=1e-5)
 
 
 def test_only_causal_attention_over_all_positions_is_shared(make, untrained: LoraScorer):
-    assert make().network_._shares
-    assert not untrained.network_._shares  # an encoder looks both ways
+    assert make().network_.shares
+    assert not untrained.network_.shares  # an encoder looks both ways
     backbone = make().network_.backbone.base_model.model
     assert can_share(backbone)
     backbone.config.sliding_window = 64

@@ -122,6 +122,7 @@ def arm_settings(run: Run) -> AlignSettings:
         settings.batch_size,
         settings.learning_rate,
         derive_seed(run.study.study.seed, "align"),
+        by_item=run.study.scorer.batches == "by_item",
     )
     return AlignSettings(
         training,

@@ -52,6 +52,7 @@ def fresh_scorer(run: Run, base: str, seed: int) -> LoraScorer:
             seed=seed,
             warmup=settings.warmup,
             weight_decay=settings.weight_decay,
+            by_item=settings.batches == "by_item",
         ),
         random_state=seed,
         folder=run.study.folder,

@@ -96,6 +96,8 @@ def _fine_tuning(tables: RunTables) -> str:
         parts.append(f"loss: {loss}")
     if setting("scorer", "class_weights") == "balanced":
         parts.append("all score points of an item with the same weight")
+    if setting("scorer", "batches") == "by_item":
+        parts.append("batches of responses to one item, in the alignment too")
     if cut := setting("scorer", "max_tokens"):
         parts.append(f"at most {count(cut)} tokens of item and response")
     return "; ".join(parts)
