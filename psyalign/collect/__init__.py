@@ -1,10 +1,10 @@
 """Collecting feedback from raters on a local web page: questions, assignment, storage, pages, export."""
 
-from psyalign.collect.export import Export, export_records
+from psyalign.collect.export import Export, export_records, open_questions
 from psyalign.collect.plan import Settings, make_plan
 from psyalign.collect.serve import LOOPBACK, Collection, begin, listen, serve
 from psyalign.collect.store import Store
-from psyalign.collect.summary import Overview, overview
+from psyalign.collect.summary import Overview, judgement_times, overview
 from psyalign.collect.tasks import KINDS, Block, Material, Task
 
 __all__ = [
@@ -20,8 +20,10 @@ __all__ = [
     "Task",
     "begin",
     "export_records",
+    "judgement_times",
     "listen",
     "make_plan",
+    "open_questions",
     "overview",
     "serve",
 ]

@@ -16,8 +16,9 @@ from psyalign.feedback import (
     ScorePreference,
     check_graph,
 )
+from psyalign.feedback.interop import Question
 
-__all__ = ["SOURCE", "SOURCE_REPEAT", "Export", "export_records"]
+__all__ = ["SOURCE", "SOURCE_REPEAT", "Export", "export_records", "open_questions"]
 
 SOURCE = "page"
 SOURCE_REPEAT = "page, repeat"
@@ -88,6 +89,20 @@ def export_records(
         if kind in kinds
     ]
     return Export([record for _, _, record in made], counts)
+
+
+def open_questions(store: Store) -> list[Question]:
+    """The questions of a collection without anybody's answers, planted exemplars left out."""
+    tasks = [task for block in store.plan()[0] if not block.anchor for task in block.tasks]
+    return [
+        Question(
+            task.kind,
+            task.item,
+            tuple(name for name in (task.response_a, task.response_b) if name),
+            tuple(score for score in (task.low, task.high) if score is not None),
+        )
+        for task in tasks
+    ]
 
 
 def _record(row: Mapping[str, Any]) -> Record:
