@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from psyalign.cli.collections import collection_file
+from psyalign.cli.feedback_import import FormatName, export_elsewhere, import_feedback_file, show_transfer
+from psyalign.cli.feedback_judge import judge_feedback
+from psyalign.cli.feedback_raters import rater_statistics
 from psyalign.cli.output import paint, show_table
 from psyalign.cli.study import AsJson, StudyPath, study_file
 
@@ -22,6 +26,11 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
+)
+
+RATER_COLUMNS = (
+    *("rater", "judged", "of", "cannot", "undone", "comments", "seconds", "fast", "repeats", "consistent"),
+    *("repeat_kappa", "anchors", "correct"),
 )
 
 Name = Annotated[
@@ -107,7 +116,7 @@ def collect(
     }
     asked_for = {key: value for key, value in given.items() if value is not None}
     settings = Settings(**{"max_responses": settings_file.feedback.max_responses, **asked_for})
-    path = _collection(settings_file, name)
+    path = collection_file(settings_file, name)
     material = feedback_material(settings_file, settings.run)
     names = raters.split(",") if raters else []
     collection = begin(path, material, settings, list(asked_for), names)
@@ -126,12 +135,12 @@ def status(study: StudyPath, name: Name = "main", as_json: AsJson = False) -> No
     """Show how far each rater is, how consistent, and how far raters agree."""
     from psyalign.collect import Store, overview
 
-    found = overview(Store(_collection(_load(study), name)))
+    found = overview(Store(collection_file(_load(study), name)))
     if as_json:
         rows = [{"table": "raters", **row} for row in found.raters]
         show_table([*rows, *({"table": "kinds", **row} for row in found.kinds)], as_json=True)
         return
-    show_table(found.raters, title="Raters")
+    show_table(found.raters, title="Raters", columns=RATER_COLUMNS)
     print()
     show_table(found.kinds, title="Questions")
 
@@ -139,8 +148,19 @@ def status(study: StudyPath, name: Name = "main", as_json: AsJson = False) -> No
 @app.command()
 def export(
     study: StudyPath,
-    out: Annotated[Path, typer.Option("--out", help="JSON Lines file for the records.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            help="File: JSON Lines (trl: or Parquet). For label-studio and argilla: a new folder.",
+        ),
+    ],
     name: Name = "main",
+    form: FormatName = "psyalign",
+    records: Annotated[
+        Path | None,
+        typer.Option("--records", help="Export these feedback records (JSON Lines), not a collection's."),
+    ] = None,
     repeats: Annotated[
         bool,
         typer.Option("--repeats/--no-repeats", help="Keep second answers, with the source 'page, repeat'."),
@@ -151,35 +171,68 @@ def export(
             "--incomplete", help="Keep responses of which not all neighbouring scores are compared yet."
         ),
     ] = False,
+    questions: Annotated[
+        bool,
+        typer.Option(
+            "--questions",
+            help="label-studio, argilla: the collection's questions without answers, to be asked there.",
+        ),
+    ] = False,
+    conversational: Annotated[
+        bool, typer.Option("--conversational", help="trl: lists of messages instead of strings.")
+    ] = False,
+    plain_ids: Annotated[
+        bool,
+        typer.Option(
+            "--plain-ids",
+            help="Name responses by their ids, which can tell person and wording, not by codes.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the judgements as feedback records, for source = "records" in a study."""
-    from psyalign.collect import Store, export_records
-    from psyalign.feedback import write_records
+    """Write judgements as feedback records, or in another tool's format, with the responses' texts."""
+    from psyalign.collect import Export, Store, export_records, open_questions
+    from psyalign.feedback import read_records, write_records
+    from psyalign.foundation.errors import UsageError
     from psyalign.pipeline import load_study_bank
 
     settings = _load(study)
     points = {item.id: item.scores for item in load_study_bank(settings).items.values()}
-    found = export_records(Store(_collection(settings, name)), points, repeats=repeats, incomplete=incomplete)
-    write_records(out, found.records)
-    title = f"{len(found.records)} records in {out}; left out: cannot, anchors, unconnected"
-    show_table(found.counts, as_json=as_json, title=title)
+    store = Store(collection_file(settings, name))
+    if records is not None and questions:
+        raise UsageError("Give either --records or --questions.", where="--questions")
+    if records is not None or questions:
+        found = Export([] if records is None else read_records(records), [])
+    else:
+        found = export_records(store, points, repeats=repeats, incomplete=incomplete)
+    if form == "psyalign" and records is None and not questions:
+        write_records(out, found.records)
+        title = f"{len(found.records)} records in {out}; left out: cannot, anchors, unconnected"
+        show_table(found.counts, as_json=as_json, title=title)
+        return
+    asked = open_questions(store) if questions else []
+    done = export_elsewhere(
+        settings,
+        out,
+        form,
+        found.records,
+        questions=asked,
+        plain_ids=plain_ids,
+        conversational=conversational,
+    )
+    title = f"{len(done.records) or len(asked)} {'questions' if questions else 'records'} in {out}"
+    show_transfer(done, as_json=as_json, title=title, counts=found.counts)
+
+
+app.command("import")(import_feedback_file)
+app.command("judge")(judge_feedback)
+app.command("raters")(rater_statistics)
 
 
 def _load(path: Path) -> Study:
     from psyalign.study import load_study
 
     return load_study(study_file(path))
-
-
-def _collection(study: Study, name: str) -> Path:
-    from psyalign.foundation.errors import UsageError
-
-    if not name or name != Path(name).name or name.startswith("."):
-        raise UsageError(
-            f"'{name}' cannot be a file name.", where="--name", mend="Use letters, digits and '-'."
-        )
-    return study.folder / "collect" / f"{name}.sqlite"
 
 
 def _print_links(paths: dict[str, str], host: str, listening: socket.socket) -> None:

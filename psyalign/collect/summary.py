@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import median
 from typing import Any
+
+import pandas as pd
 
 from psyalign.collect.store import Store
 from psyalign.collect.tasks import CANNOT, KINDS
+from psyalign.feedback.raters import repeat_consistency, speed
 
-__all__ = ["Overview", "overview"]
+__all__ = ["Overview", "judgement_times", "overview"]
 
 Row = dict[str, Any]
+CONSISTENCY = ("consistent", "consistent_low", "consistent_high", "repeat_kappa")
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,9 @@ class Overview:
     ----------
     raters : list of dict
         rater, judged, of (None for one without a part any more), cannot, undone, comments, seconds (median
-        time on task), repeats, consistent (share of repeats answered as before), anchors, correct (share).
+        time on task), fast (share of implausibly fast judgements, see `psyalign.feedback.raters.speed`),
+        repeats, consistent (share of repeats answered as before), consistent_low, consistent_high (95%),
+        repeat_kappa, anchors, correct (share). None where nothing is known.
     kinds : list of dict
         kind, tasks, judged (tasks with a judgement other than "cannot judge"), judgements, compared (pairs of
         raters' judgements of one task), agreement (share of those that are equal).
@@ -38,9 +43,11 @@ def overview(store: Store) -> Overview:
     """How the collection stands now."""
     rows, undone, active = store.rows(), store.undone(), store.raters()
     names = [*active, *sorted({row["rater"] for row in rows} - set(active))]
+    own = _of_their_own(rows)
     raters = [
         _rater(
             name,
+            own.get(name, {}),
             [row for row in rows if row["rater"] == name],
             store.progress(name).total if name in active else None,
             undone.get(name, 0),
@@ -57,14 +64,35 @@ def overview(store: Store) -> Overview:
     return Overview(raters, kinds)
 
 
-def _rater(name: str, rows: Sequence[Row], total: int | None, undone: int) -> Row:
-    times = [row["seconds"] for row in rows if row["seconds"] is not None]
-    first = {row["id"]: row["answer"] for row in rows if row["round"] == 1}
-    again = [
-        first[row["id"]] == row["answer"]
-        for row in rows
-        if row["round"] == 2 and first.get(row["id"], CANNOT) != CANNOT and row["answer"] != CANNOT
+def judgement_times(store: Store) -> pd.DataFrame:
+    """Seconds from a question's last showing to its answer: rater, kind, seconds; one row a judgement."""
+    return _times(store.rows())
+
+
+def _times(rows: Sequence[Row]) -> pd.DataFrame:
+    names = ["rater", "kind", "seconds"]
+    table = pd.DataFrame([[row[name] for name in names] for row in rows], columns=names)
+    return table.astype({"rater": "str", "kind": "str", "seconds": "float64"})
+
+
+def _of_their_own(rows: Sequence[Row]) -> dict[str, Row]:
+    """What one rater's judgements tell without another's, by rater."""
+    said = [
+        (row["kind"], row["id"], row["rater"], row["answer"])
+        for row in sorted(rows, key=lambda row: int(row["round"]))
+        if row["answer"] != CANNOT
     ]
+    answers = pd.DataFrame(said, columns=["kind", "question", "rater", "answer"])
+    found: dict[str, Row] = {}
+    for table in (repeat_consistency(answers), speed(_times(rows))):
+        plain = table.astype(object).where(table.notna(), None)
+        for record in plain.to_dict("records"):
+            named = {str(name): value for name, value in record.items()}
+            found.setdefault(str(named.pop("rater")), {}).update(named)
+    return found
+
+
+def _rater(name: str, own: Row, rows: Sequence[Row], total: int | None, undone: int) -> Row:
     known = [row["expected"] == row["answer"] for row in rows if row["anchor"] and row["answer"] != CANNOT]
     return {
         "rater": name,
@@ -73,9 +101,13 @@ def _rater(name: str, rows: Sequence[Row], total: int | None, undone: int) -> Ro
         "cannot": sum(row["answer"] == CANNOT for row in rows),
         "undone": undone,
         "comments": sum(bool(row["comment"]) for row in rows),
-        "seconds": float(median(times)) if times else None,
-        "repeats": len(again),
-        "consistent": _share(again),
+        "seconds": own.get("seconds"),
+        "fast": own.get("fast"),
+        "repeats": own.get("repeats", 0),
+        **{
+            name: own.get(name)
+            for name in ("consistent", "consistent_low", "consistent_high", "repeat_kappa")
+        },
         "anchors": len(known),
         "correct": _share(known),
     }

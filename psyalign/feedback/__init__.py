@@ -5,9 +5,11 @@ from psyalign.feedback.equivalences import equivalences_from_alternates, equival
 from psyalign.feedback.graph import GraphReport, check_graph, check_records
 from psyalign.feedback.jsonl import read_records, write_records
 from psyalign.feedback.records import Equivalence, Rating, Record, ResponsePreference, ScorePreference
+from psyalign.feedback.sources import AI, is_ai, one_pair_only, refuse_mixture
 from psyalign.feedback.tables import equivalence_table, preference_table, rating_table
 
 __all__ = [
+    "AI",
     "Equivalence",
     "GraphReport",
     "Rating",
@@ -21,9 +23,12 @@ __all__ = [
     "equivalences_from_matched_answers",
     "from_panel",
     "from_second_scoring",
+    "is_ai",
     "limit_records",
+    "one_pair_only",
     "preference_table",
     "rating_table",
     "read_records",
+    "refuse_mixture",
     "write_records",
 ]

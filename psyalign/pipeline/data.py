@@ -7,7 +7,14 @@ from dataclasses import replace
 from psyalign.foundation.errors import StudyError
 from psyalign.foundation.seeds import derive_seed
 from psyalign.items import ItemBank, find_bank, load_bank
-from psyalign.responses import Dataset, load_dataset, load_phrases, plant_wording, simulate_sjt
+from psyalign.responses import (
+    Dataset,
+    load_dataset,
+    load_phrases,
+    load_wordings,
+    plant_wording,
+    simulate_sjt,
+)
 from psyalign.study import Study, require_files
 
 __all__ = ["load_study_bank", "load_study_data"]
@@ -45,8 +52,17 @@ def load_study_data(study: Study) -> tuple[ItemBank, Dataset]:
     """
     whole = _whole_bank(study)
     bank = _narrowed(study, whole)
+    dataset = _dataset(study, whole, bank)
+    if study.data.wordings is None:
+        return bank, dataset
+    require_files(study)
+    points = {name: item.scores for name, item in whole.items.items()}
+    return bank, load_wordings(study.file(study.data.wordings), dataset, points)
+
+
+def _dataset(study: Study, whole: ItemBank, bank: ItemBank) -> Dataset:
     if study.data.source == "simulate":
-        return bank, _simulate(study, bank)
+        return _simulate(study, bank)
     require_files(study)
     assert study.data.responses is not None and study.data.ratings is not None  # the study's rules
     dataset = load_dataset(
@@ -58,9 +74,9 @@ def load_study_data(study: Study) -> tuple[ItemBank, Dataset]:
     if study.items.include:
         dataset = dataset.keep_items(list(bank.items))
     if study.plant is None:
-        return bank, dataset
+        return dataset
     plant = study.plant
-    planted = plant_wording(
+    return plant_wording(
         dataset,
         derive_seed(study.study.seed, "plant"),
         share=plant.share,
@@ -68,7 +84,6 @@ def load_study_data(study: Study) -> tuple[ItemBank, Dataset]:
         lower_by=plant.lower_by,
         true_rater=plant.true_rater or None,
     )
-    return bank, planted
 
 
 def _simulate(study: Study, bank: ItemBank) -> Dataset:

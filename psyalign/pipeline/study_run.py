@@ -113,7 +113,9 @@ def _inputs(study: Study, bank: ItemBank) -> dict[str, str]:
         "responses": study.data.responses,
         "ratings": study.data.ratings,
         "persons": study.data.persons,
+        "wordings": study.data.wordings,
         "records": study.feedback.records,
+        "times": study.feedback.times,
     }
     found = {key: hash_file(study.file(name)) for key, name in named.items() if name}
     paths = sorted(path for path in bank.folder.rglob("*.toml"))

@@ -90,6 +90,8 @@ class RunTables:
     feedback: pd.DataFrame
     reward: pd.DataFrame
     raters: pd.DataFrame
+    rater_changes: pd.DataFrame
+    ai_feedback: pd.DataFrame
     training: pd.DataFrame
     alignment_kl: pd.DataFrame
     alignment_tax: pd.DataFrame
@@ -155,6 +157,9 @@ def load_run(run: Path) -> RunTables:
     frames = {name: _read(folder / f"{name}.parquet", name) for name in COLUMNS}
     # what leaves the house shows no group of a few persons; the run's own table has them all
     frames["agreement"] = suppress_small(frames["agreement"], keep=["arm"])
+    if len(frames["ai_feedback"]):
+        heads = ["kind", "source", "rater", "compared_with"]
+        frames["ai_feedback"] = suppress_small(frames["ai_feedback"], keep=heads)
     paths = {name: folder / f"{name}.parquet" for name in COLUMNS}
     hashes = {name: hash_file(path) for name, path in paths.items() if path.is_file()}
     tables = RunTables(run=run, manifest=manifest, hashes=hashes, **frames)

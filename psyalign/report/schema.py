@@ -37,8 +37,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "reward": ("metric", "value"),
     "raters": (
         *("rater", "ratings", "score_preferences", "response_preferences", "severity", "severity_se"),
-        *("discrimination", "discrimination_se", "pair_discrimination", "pair_discrimination_se"),
-        *("compared", "agreement"),
+        *("discrimination", "discrimination_se", "compared", "agreement"),
+    ),
+    "rater_changes": ("what", "before", "after", "compared", "changed"),
+    "ai_feedback": (
+        *("kind", "source", "rater", "compared_with", "grouping", "level", "records", "n_persons", "n"),
+        *("ties", "agreement", "kappa", "qwk", "mean_difference"),
     ),
     "training": ("stage", "step", "epoch", "loss"),
     "alignment_kl": (
@@ -137,7 +141,14 @@ VALIDITY = (
 # Without other wordings of an answer there is no wording effect; without a learner that needs a
 # reward there is no reward model; runs of before the rater table are reported without it.
 # Without [choice] nothing was chosen. Runs of before flow and rubric are reported without them.
-OPTIONAL = frozenset({"wording", "reward", "raters", "choice", "flow", "rubric", *DIAGNOSTICS, *VALIDITY})
+# Where no rater was excluded or weighed there are no changes to tell; where no model judged, none of that.
+OPTIONAL = frozenset(
+    {
+        *("wording", "reward", "raters", "rater_changes", "ai_feedback", "choice", "flow", "rubric"),
+        *DIAGNOSTICS,
+        *VALIDITY,
+    }
+)
 
 # Further columns of dif_items: what the effect sizes show. Studies without the SMD and runs made
 # before these were computed lack them, and are reported without; so too the columns of further methods.

@@ -9,7 +9,7 @@ from psyalign.responses.dataset import (
     empty_alternates,
     response_id,
 )
-from psyalign.responses.load import load_dataset, load_responses
+from psyalign.responses.load import load_dataset, load_responses, load_wordings
 from psyalign.responses.mindca import import_mindca
 from psyalign.responses.phrases import PhraseBank, load_phrases
 from psyalign.responses.plant import plant_wording
@@ -31,6 +31,7 @@ __all__ = [
     "load_dataset",
     "load_phrases",
     "load_responses",
+    "load_wordings",
     "plant_wording",
     "render",
     "rendering_summary",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -26,12 +27,13 @@ from psyalign.responses.dataset import (
     RATING_COLUMNS,
     RESPONSE_COLUMNS,
     Dataset,
+    alternate_id,
     empty_alternates,
     response_id,
 )
 from psyalign.responses.sheet import Sheet, read_sheet
 
-__all__ = ["load_dataset", "load_responses"]
+__all__ = ["load_dataset", "load_responses", "load_wordings"]
 
 RATINGS_MEND = (
     "The ratings table has the columns person, item, rater, score: one row per rating. "
@@ -98,6 +100,65 @@ def load_responses(path: Path, bank_scores: Mapping[str, tuple[int, ...]]) -> pd
     response in the file's order.
     """
     return _responses(_read_responses(path, bank_scores))
+
+
+def load_wordings(path: Path, dataset: Dataset, bank_scores: Mapping[str, tuple[int, ...]]) -> Dataset:
+    """The same data with other wordings of responses from a table.
+
+    Parameters
+    ----------
+    path : Path
+        CSV or Parquet with columns person, item, wording, response; a row a wording of a response that is
+        there.
+    dataset : Dataset
+    bank_scores : mapping of str to tuple of int
+        As in `load_dataset`.
+
+    Raises
+    ------
+    DataError
+        A cell is empty, an item is unknown, there is no such response, or it has this wording already.
+
+    Notes
+    -----
+    Rows of items that nobody in the data answered (which [items] leaves out, say) are left out.
+    """
+    sheet = read_sheet(path, ("person", "item", "wording", "response"))
+    check_filled(sheet, ("person", "item", "wording"))
+    check_identifiers(sheet, ("person", "item", "wording"))
+    check_items(sheet, list(bank_scores))
+    check_texts(sheet)
+    check_unique(
+        sheet,
+        ("person", "item", "wording"),
+        "Person '{person}' has the wording '{wording}' of item '{item}' more than once.",
+        "Keep one row per person, item and wording.",
+    )
+    sheet = Sheet(path, sheet.table[sheet.table["item"].isin(dataset.items)])
+    answered = pd.MultiIndex.from_frame(dataset.responses[["person", "item"]])
+    sheet.refuse(
+        pd.Series(
+            ~pd.MultiIndex.from_frame(sheet.table[["person", "item"]]).isin(answered), sheet.table.index
+        ),
+        "The person has no response to this item, so there is nothing to word otherwise.",
+        "Delete the row, or add the response to the table of responses.",
+    )
+    table = sheet.table.assign(
+        response_id=alternate_id(sheet.table["person"], sheet.table["item"], sheet.table["wording"])
+    )
+    there = {*dataset.alternates["response_id"], *_own_wording(dataset.responses)}
+    sheet.refuse(
+        table["response_id"].isin(there),
+        "The response has the wording '{value}' already.",
+        "Give the other wording a name of its own, or delete the row.",
+        "wording",
+    )
+    new = table[list(RESPONSE_COLUMNS)].astype("str")
+    return replace(dataset, alternates=pd.concat([dataset.alternates, new], ignore_index=True))
+
+
+def _own_wording(responses: pd.DataFrame) -> pd.Series:
+    return responses["response_id"] + "|" + responses["wording"]
 
 
 def _responses(sheet: Sheet) -> pd.DataFrame:

@@ -41,6 +41,7 @@ def win_counts(preferences: pd.DataFrame, response_ids: list[str], n_scores: int
     Parameters
     ----------
     preferences : DataFrame with columns response_id, preferred, rejected
+        A column weight counts a row as so many judgements.
     response_ids : list of N str
         Responses that the counts are wanted for; preferences on others are left out.
     n_scores : int
@@ -54,7 +55,8 @@ def win_counts(preferences: pd.DataFrame, response_ids: list[str], n_scores: int
     ):
         raise DataError("A preference names a score outside the rubric.", where="feedback")
     counts = np.zeros((len(response_ids), n_scores, n_scores), dtype=np.float32)
-    np.add.at(counts, (used["response_id"].map(place).to_numpy(int), preferred, rejected), 1.0)
+    weight = used["weight"].to_numpy(np.float32) if "weight" in used else 1.0
+    np.add.at(counts, (used["response_id"].map(place).to_numpy(int), preferred, rejected), weight)
     return counts
 
 

@@ -13,11 +13,11 @@ import pandas as pd
 import torch
 from torch import nn
 
+from psyalign.feedback.raters import tie_start
 from psyalign.foundation.seeds import generator
 from psyalign.reward.bradley_terry import bradley_terry_loss
-from psyalign.reward.davidson import davidson_loss, tie_start
+from psyalign.reward.davidson import davidson_loss
 from psyalign.reward.structure import partial_credit_rewards, quality
-from psyalign.scorer.encode import training_batches
 from psyalign.scorer.lora_scorer import LoraScorer
 from psyalign.scorer.train import LossRow, Training, train
 
@@ -37,20 +37,24 @@ class Comparisons:
     ----------
     first, second : DataFrame with columns item, response
     outcomes : (M,) int
-        0 the first, 1 a tie, 2 the second (`psyalign.reward.davidson.OUTCOMES`).
+        0 the first, 1 a tie, 2 the second (`psyalign.feedback.raters.OUTCOMES`).
     weight : float
         Of their mean loss beside that of the score preferences.
+    counts : (M,), optional
+        How much each counts in that mean, 1 on average; None: all alike.
     """
 
     first: pd.DataFrame
     second: pd.DataFrame
     outcomes: np.ndarray
     weight: float = 1.0
+    counts: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> Comparisons:
         """These rows, in this order."""
         first, second = (table.iloc[rows].reset_index(drop=True) for table in (self.first, self.second))
-        return Comparisons(first, second, self.outcomes[rows], self.weight)
+        counts = self.counts[rows] if self.counts is not None else None
+        return Comparisons(first, second, self.outcomes[rows], self.weight, counts)
 
 
 class _Extra(nn.Module):
@@ -117,7 +121,7 @@ def minimise(
     def plan(epoch: int) -> list[tuple[list[int], ...]]:
         """Each step takes a batch of every part; the shorter part is gone through again."""
         rng = generator(training.seed, "reward", "batches", epoch)
-        batches = [training_batches(part.lengths, training.batch_size, rng) for part in parts]
+        batches = [training.batches(part.lengths, part.items, rng) for part in parts]
         longest = max(len(part) for part in batches)
         return list(zip(*(islice(cycle(part), longest) for part in batches), strict=True))
 
@@ -136,6 +140,7 @@ def minimise(
 
 class _Part(Protocol):
     lengths: np.ndarray
+    items: np.ndarray
 
     def loss(self, rows: list[int]) -> torch.Tensor: ...
 
@@ -151,7 +156,7 @@ class _Scores:
         self._wins = torch.tensor(wins)
         names = list(scorer.items)
         self._item = torch.tensor([names.index(name) for name in responses["item"]]) if pcm else None
-        self.lengths = self._encoded.lengths
+        self.lengths, self.items = self._encoded.lengths, self._encoded.items
 
     def loss(self, rows: list[int]) -> torch.Tensor:
         device = self._network.compute.device
@@ -172,8 +177,11 @@ class _Pairs:
         both = pd.concat([comparisons.first, comparisons.second], ignore_index=True)
         self._encoded = scorer.encode(both)
         self._outcomes = torch.tensor(comparisons.outcomes, dtype=torch.long)
+        counts = comparisons.counts
+        self._counts = torch.tensor(counts, dtype=torch.float32) if counts is not None else None
         lengths = self._encoded.lengths
         self.lengths = np.maximum(lengths[: self._count], lengths[self._count :])
+        self.items = self._encoded.items[: self._count]
 
     def loss(self, rows: list[int]) -> torch.Tensor:
         device = self._network.compute.device
@@ -181,4 +189,5 @@ class _Pairs:
         qualities = quality(self._network.outputs(batch), batch.score_mask)
         apart = qualities[: len(rows)] - qualities[len(rows) :]
         outcomes = self._outcomes[rows].to(device)
-        return self._weight * davidson_loss(apart, self._extra.log_ties, outcomes)
+        counts = self._counts[rows].to(device) if self._counts is not None else None
+        return self._weight * davidson_loss(apart, self._extra.log_ties, outcomes, counts)

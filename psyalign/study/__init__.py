@@ -2,6 +2,7 @@
 
 from psyalign.study.cautions import cautions
 from psyalign.study.checks import check_study, require_files, require_study
+from psyalign.study.judge import JudgeTable, is_loopback
 from psyalign.study.judging import Dif, Gates, Report
 from psyalign.study.learning import ALIGNED_ARMS, Align, Arm, Choice, Feedback, Lora, Reward, Scorer
 from psyalign.study.load import load_study
@@ -20,6 +21,7 @@ __all__ = [
     "Gates",
     "Group",
     "Items",
+    "JudgeTable",
     "Lora",
     "PlanRow",
     "Plant",
@@ -32,6 +34,7 @@ __all__ = [
     "StudyTable",
     "cautions",
     "check_study",
+    "is_loopback",
     "load_study",
     "plan",
     "require_files",

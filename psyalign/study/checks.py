@@ -115,8 +115,9 @@ def _cautions(study: Study) -> Iterator[Flaw]:
 
 
 def _files(study: Study) -> Iterator[Flaw]:
-    named = [("data", key, getattr(study.data, key)) for key in ("responses", "ratings", "persons")]
-    named.append(("feedback", "records", study.feedback.records))
+    tables = ("responses", "ratings", "persons", "wordings")
+    named = [("data", key, getattr(study.data, key)) for key in tables]
+    named += [("feedback", key, getattr(study.feedback, key)) for key in ("records", "times")]
     for table, key, name in named:
         if name is not None and not study.file(name).is_file():
             mend = " ".join(study.data.instructions.split()) if table == "data" else ""
@@ -145,6 +146,7 @@ def _raters(study: Study, dataset: Dataset) -> Iterator[Flaw]:
     named = [("data", "operational", data.operational), ("data", "criterion", data.criterion)]
     if feedback.source == "panel":
         named.append(("feedback", "rater", feedback.rater))
+        named += [("feedback", "exclude_raters", name) for name in feedback.exclude_raters]
     if feedback.source == "second_scoring":
         named += [("feedback", "first", feedback.first), ("feedback", "second", feedback.second)]
     named += [("gates", "raters", name) for name in (study.gates.raters if study.gates else ())]

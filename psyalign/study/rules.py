@@ -89,7 +89,7 @@ def problems(study: Study) -> list[Problem]:
     """All contradictions between the keys of `study`, in the order of the file."""
     found: list[Problem] = []
     rules = (_data, _plant, _split, _groups, _feedback, _equivalence, _reward, _arms, _align, _choice, _dif)
-    for rule in (*rules, _gates, _report):
+    for rule in (*rules, _gates, _report, _judge):
         found.extend(rule(study))
     return found
 
@@ -190,11 +190,39 @@ def _feedback(study: Study) -> Iterator[Problem]:
                 f"First and second scoring are both rater '{feedback.second}'.",
                 "Name two different raters.",
             )
+    yield from _rater_policy(study)
     if "records" in (feedback.source, feedback.equivalence) and feedback.records is None:
         yield Problem(
             ("feedback", "records"),
             "Feedback comes from records, but no file is named.",
             'Add records = "feedback.jsonl".',
+        )
+
+
+def _rater_policy(study: Study) -> Iterator[Problem]:
+    """Excluding and weighing take several raters; times belong to records."""
+    feedback = study.feedback
+    single = feedback.source == "second_scoring" or (feedback.source == "panel" and feedback.rater)
+    for key, default in (("exclude_raters", ()), ("rater_weights", "none")):
+        if single and getattr(feedback, key) != default:
+            yield Problem(
+                ("feedback", key),
+                f"'{key}' has no effect: this feedback is one rater's scores.",
+                "Drop it, or use source = \"panel\" without 'rater', or records.",
+            )
+    if len(set(feedback.exclude_raters)) < len(feedback.exclude_raters):
+        yield Problem(("feedback", "exclude_raters"), "A rater is excluded twice.", "Name each once.")
+    if feedback.rater_weights != "none" and study.reward.adjust_severity:
+        yield Problem(
+            ("feedback", "rater_weights"),
+            "adjust_severity makes the scores anew of all ratings, which would undo the weights.",
+            "Drop rater_weights, or [reward] adjust_severity.",
+        )
+    if feedback.times is not None and feedback.source != "records":
+        yield Problem(
+            ("feedback", "times"),
+            "'times' has no effect: only judgements at a page, exported as records, have a time.",
+            'Drop it, or set source = "records" in [feedback].',
         )
 
 
@@ -435,4 +463,22 @@ def _report(study: Study) -> Iterator[Problem]:
             ("report", "primary_arm"),
             f"The primary arm '{chosen}' is not among the arms.",
             f"Add it to [align] arms, or choose one of: {', '.join(study.align.arms)}.",
+        )
+
+
+def _judge(study: Study) -> Iterator[Problem]:
+    judge = study.judge
+    if judge is None:
+        return
+    if judge.text_leaves and not judge.allow_text_to_leave:
+        yield Problem(
+            ("judge", "base_url"),
+            "The judge is on another machine, and would receive the text of responses.",
+            "Set allow_text_to_leave = true if those who gave the responses agreed to it.",
+        )
+    if judge.api_key_env and not judge.base_url:
+        yield Problem(
+            ("judge", "api_key_env"),
+            "'api_key_env' has no effect: a local model needs no key.",
+            "Drop it, or add base_url.",
         )

@@ -25,6 +25,7 @@ from psyalign.study.fields import (
     Texts,
     rule_error,
 )
+from psyalign.study.judge import JudgeTable
 from psyalign.study.judging import Dif, Gates, Report
 from psyalign.study.learning import ALIGNED_ARMS, Align, Arm, Choice, Feedback, Reward, Scorer
 from psyalign.study.rules import problems
@@ -53,13 +54,15 @@ class Data(Table):
 
     `operational` and `criterion` name raters; an empty name stands for the adjudicated score over
     all raters. The baseline learns the operational scores; DIF and agreement are judged against,
-    and persons matched on, the criterion scores.
+    and persons matched on, the criterion scores. `wordings` is a table of other wordings of the answers
+    (person, item, wording, response), such as `psyalign feedback judge --path wordings` writes.
     """
 
     source: Literal["files", "simulate"] = "files"
     responses: Text | None = None
     ratings: Text | None = None
     persons: Text | None = None
+    wordings: Text | None = None
     operational: str = ""
     criterion: str = ""
     instructions: str = ""
@@ -132,6 +135,7 @@ class Study(Table):
     groups: dict[str, Group]
     scorer: Scorer = Scorer()
     feedback: Feedback = Feedback()
+    judge: JudgeTable | None = None
     reward: Reward = Reward()
     align: Align = Align()
     choice: Choice | None = None

@@ -32,8 +32,8 @@ NAMES = [" ".join(path) for path, _ in ALL]
 def test_the_commands_are_these() -> None:
     top = ["init", "demo", "doctor", "score", "evaluate"]
     grouped = {"items": ["check", "show"], "data": ["import", "check"], "study": ["check", "plan", "run"]}
-    grouped |= {"report": ["build"], "dif": ["test", "compare", "power"]}
-    grouped |= {"feedback": ["collect", "status", "export"]}
+    grouped |= {"report": ["build", "compare"], "dif": ["test", "compare", "power"]}
+    grouped |= {"feedback": ["collect", "status", "raters", "judge", "export", "import"]}
     assert sorted(NAMES) == sorted(
         [*top, *(f"{group} {name}" for group in grouped for name in grouped[group])]
     )

@@ -72,7 +72,7 @@ def rater_table(names: list[str]) -> pd.DataFrame:
         {"rater": names, "ratings": 400, "score_preferences": 0, "response_preferences": 120,
          "severity": severity - severity.mean(), "severity_se": 0.12,
          "discrimination": np.linspace(1.6, 0.4, count), "discrimination_se": 0.15,
-         "pair_discrimination": np.nan, "pair_discrimination_se": np.nan, "compared": 300,
+         "compared": 300,
          "agreement": np.linspace(0.82, 0.51, count)}
     )  # fmt: skip
     return table.assign(**{"drf[variety]": 0.1})

@@ -12,6 +12,7 @@ from psyalign.agreement import agreement_table, bootstrap_agreement
 from psyalign.foundation.seeds import derive_seed
 from psyalign.foundation.tables import write_parquet
 from psyalign.pipeline.run import Run
+from psyalign.pipeline.stages.ai_feedback import ai_feedback_table
 from psyalign.pipeline.stages.audit import Audit, read_audit
 from psyalign.pipeline.stages.choice import choice_table
 from psyalign.pipeline.stages.diagnostics import diagnostic_tables
@@ -38,6 +39,7 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
         **summary_tables(run, audit),
         **diagnostic_tables(run, audit, agreement["agreement_intervals"]),
         **choice_table(run),
+        **ai_feedback_table(run),
         **validity_tables(run, audit, frames, gates),
     }
     tables["gates"] = gate_table(run, audit, tables, gates)

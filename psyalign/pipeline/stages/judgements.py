@@ -8,14 +8,23 @@ from pathlib import Path
 import pandas as pd
 
 from psyalign.feedback import ResponsePreference, limit_records
+from psyalign.feedback.raters import (
+    RATING,
+    adjusted_scores,
+    fit_raters,
+    rater_groups,
+    rater_table,
+    read_times,
+    with_leanings,
+)
 from psyalign.feedback.records import ScorePreference
 from psyalign.foundation.errors import DataError
 from psyalign.foundation.seeds import derive_seed
 from psyalign.foundation.tables import read_table, write_parquet
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.data import group_of, read_persons, read_texts
-from psyalign.pipeline.stages.feedback import direct_ratings, response_preferences
-from psyalign.reward import RATING, adjusted_scores, fit_raters, rater_groups, rater_table
+from psyalign.pipeline.stages.feedback import direct_ratings, feedback_tables, response_preferences
+from psyalign.pipeline.stages.rater_policy import has_policy, kept_weights, single_judgements
 
 __all__ = [
     "adjust_severity",
@@ -52,22 +61,21 @@ def rater_judgements(run: Run) -> pd.DataFrame:
     """Judgements of single responses: item, response_id, rater, chosen, rejected (−1 of a rating).
 
     Preferences that were made of a score are not judgements of their own: they are left out where the
-    ratings behind them are there.
+    ratings behind them are there. Raters whom the study excludes have none.
     """
-    ratings = direct_ratings(run).rename(columns={"score": "chosen"}).assign(rejected=RATING)
     preferences = read_table(run.path("feedback", "preferences.parquet"))
-    preferences = preferences.rename(columns={"preferred": "chosen"})
-    if run.study.feedback.source == "panel" and len(ratings):
-        preferences = preferences.iloc[:0]
-    columns = ["item", "response_id", "rater", "chosen", "rejected"]
-    both = pd.concat([ratings[columns], preferences[columns]], ignore_index=True)
-    return both.astype({"chosen": "int64", "rejected": "int64"})
+    return single_judgements(direct_ratings(run), preferences, panel=run.study.feedback.source == "panel")
 
 
 def comparison_table(run: Run) -> pd.DataFrame:
-    """Comparisons of responses: item, response_a, response_b, preferred ("a", "b", "tie"), rater."""
+    """Comparisons of responses: item, response_a, response_b, preferred ("a", "b", "tie"), rater.
+
+    Where the study weighs raters, a column weight says how much each counts.
+    """
     records: list[ResponsePreference] = response_preferences(run)
-    return pd.DataFrame([asdict(record) for record in records], columns=list(COMPARISON)).astype("str")
+    table = pd.DataFrame([asdict(record) for record in records], columns=list(COMPARISON)).astype("str")
+    weights = kept_weights(run)
+    return table if weights is None else table.assign(weight=weights.of_pairs(table["rater"]))
 
 
 def adjust_severity(run: Run, folder: Path) -> list[str]:
@@ -142,17 +150,24 @@ def sides_of_responses(run: Run) -> dict[str, dict[str, float]]:
 def write_raters(run: Run, folder: Path) -> None:
     """raters.parquet: one row a rater; with two raters or more rater_groups.parquet, their leanings.
 
-    The leaning (differential rater functioning) of each attribute stands in raters.parquet as well.
+    The leaning (differential rater functioning) of each attribute stands in raters.parquet as well. All
+    raters are in it, those whom the study excludes, too (column excluded), with their weights.
     """
-    judgements, comparisons, points = rater_judgements(run), comparison_table(run), n_scores(run)
-    table = rater_table(judgements, comparisons, points)
+    points, said = n_scores(run), feedback_tables(run, everyone=True)
+    judgements, comparisons = said["judgements"], said["comparisons"]
+    table = rater_table(judgements, comparisons, points, equivalences=said["equivalences"], times=_times(run))
     groups = rater_groups(judgements, comparisons, points, sides_of_responses(run))
-    for attribute in run.study.groups:
-        # from scores, or else from pairs: "scores" sorts after "pairs"
-        own = groups[groups["grouping"] == attribute].sort_values("judgements")
-        own = own.drop_duplicates("rater", keep="last").set_index("rater")
-        for name, column in (("drf", "effect"), ("drf_z", "z")):
-            table[f"{name}[{attribute}]"] = table["rater"].map(own[column]).astype(float)
+    table = with_leanings(table, groups, list(run.study.groups))
+    if has_policy(run):
+        weights = kept_weights(run)
+        table["excluded"] = table["rater"].isin(run.study.feedback.exclude_raters)
+        for name, values in (("weight", weights.scores), ("pair_weight", weights.pairs)) if weights else ():
+            table[name] = table["rater"].map(values).astype(float)
     write_parquet(folder / "raters.parquet", table)
     if len(groups):
         write_parquet(folder / "rater_groups.parquet", groups)
+
+
+def _times(run: Run) -> pd.DataFrame | None:
+    name = run.study.feedback.times
+    return None if name is None else read_times(run.study.file(name))

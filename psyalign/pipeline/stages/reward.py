@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from psyalign.feedback.raters import OUTCOMES
 from psyalign.foundation.errors import DataError, RunError
 from psyalign.foundation.hashing import hash_file
 from psyalign.foundation.seeds import derive_seed, unit_interval
@@ -26,7 +27,6 @@ from psyalign.pipeline.stages.judgements import (
 from psyalign.pipeline.stages.reward_metrics import Judged, reward_metrics
 from psyalign.pipeline.stages.sft import fresh_scorer, loss_table
 from psyalign.reward import Comparisons, RewardEnsemble, RewardModel, win_counts
-from psyalign.reward.davidson import OUTCOMES
 from psyalign.reward.ensemble import MemberCheckpoints, combined, member_rows, member_seed, spread
 from psyalign.reward.structure import quality
 from psyalign.scorer import LoraScorer, LossRow, Training
@@ -167,7 +167,11 @@ def train_ensemble(run: Run, material: Material, start: Path, checkpoint: Path) 
             members.append(done)
             continue
         training = Training(
-            settings.epochs, settings.batch_size, settings.learning_rate, member_seed(seed, at)
+            settings.epochs,
+            settings.batch_size,
+            settings.learning_rate,
+            member_seed(seed, at),
+            by_item=run.study.scorer.batches == "by_item",
         )
         model = RewardModel(LoraScorer.load(start, run.bank.items), training, structure=settings.structure)
         rows = member_rows(len(judged), seed, at)
@@ -212,7 +216,8 @@ def _comparisons(run: Run, material: Material) -> Comparisons | None:
     first, second = (
         texts.loc[compared[side]].reset_index(drop=True) for side in ("response_a", "response_b")
     )
-    return Comparisons(first, second, compared["preferred"].map(OUTCOMES).to_numpy(int), weight)
+    counts = compared["weight"].to_numpy(float) if "weight" in compared else None
+    return Comparisons(first, second, compared["preferred"].map(OUTCOMES).to_numpy(int), weight, counts)
 
 
 def _judged(run: Run, folder: Path, material: Material) -> Judged:
@@ -222,7 +227,9 @@ def _judged(run: Run, folder: Path, material: Material) -> Judged:
     return Judged(
         responses=material.judged,
         preferences=material.preferences,
-        wins=material.wins,
+        wins=win_counts(
+            material.preferences.drop(columns="weight", errors="ignore"), ids.tolist(), run.max_scores
+        ),
         held_out=material.held_out,
         rewards=matrix(rewards, ids),
         reference=matrix(reference, ids),

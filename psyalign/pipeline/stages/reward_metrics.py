@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from psyalign.feedback.raters import pair_agreement
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.judgements import rater_judgements, sides_of_responses
-from psyalign.reward import calibration, pair_accuracy, pair_agreement, win_counts
+from psyalign.reward import calibration, pair_accuracy, win_counts
 
 __all__ = ["Judged", "reward_metrics"]
 

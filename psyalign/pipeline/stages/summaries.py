@@ -50,11 +50,18 @@ def summary_tables(run: Run, audit: Audit) -> dict[str, pd.DataFrame]:
         "feedback": read_table(run.path("feedback", "summary.parquet")),
         "reward": read_table(run.path("reward", "metrics.parquet")),
         "raters": read_table(run.path("reward", "raters.parquet")),
+        **_rater_changes(run),
         "training": _training(run),
         "distributions": _distributions(run, audit),
         "flow": flow_table(run, audit),
         "rubric": rubric_table(run),
     }
+
+
+def _rater_changes(run: Run) -> dict[str, pd.DataFrame]:
+    """What excluding or weighing raters changed; there is no such table where the study does neither."""
+    path = run.path("feedback", "rater_changes.parquet")
+    return {"rater_changes": read_table(path)} if path.is_file() else {}
 
 
 def _log_probs(scores: pd.DataFrame, k: int) -> np.ndarray:

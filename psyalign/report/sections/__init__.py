@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 
@@ -10,6 +10,7 @@ from psyalign.report.content import Block, Figure, FigureRow, Section, Table
 from psyalign.report.facts import origin_tag
 from psyalign.report.load import RunTables
 from psyalign.report.sections.agreement import agreement_section
+from psyalign.report.sections.ai_feedback import ai_feedback_section
 from psyalign.report.sections.alignment import alignment_section
 from psyalign.report.sections.arms import arms_section
 from psyalign.report.sections.choice import choice_section
@@ -33,7 +34,7 @@ from psyalign.report.sections.training import training_section
 from psyalign.report.sections.validity import validity_section
 from psyalign.report.sections.wording import wording_section
 
-__all__ = ["SECTIONS", "build_sections", "figures_of"]
+__all__ = ["SECTIONS", "build_sections"]
 
 SECTIONS: tuple[Callable[[RunTables], Section | None], ...] = (
     decision_section,
@@ -42,6 +43,7 @@ SECTIONS: tuple[Callable[[RunTables], Section | None], ...] = (
     purpose_section,
     items_section,
     sample_section,
+    ai_feedback_section,
     raters_section,
     model_card_section,
     plan_section,
@@ -80,15 +82,3 @@ def build_sections(tables: RunTables) -> list[Section]:
         return block
 
     return [replace(section, blocks=tuple(map(captioned, section.blocks))) for section in built]
-
-
-def figures_of(sections: Iterable[Section]) -> list[Figure]:
-    """Every drawing, in order."""
-    found: list[Figure] = []
-    for section in sections:
-        for block in section.blocks:
-            if isinstance(block, Figure):
-                found.append(block)
-            elif isinstance(block, FigureRow):
-                found.extend(block.figures)
-    return found

@@ -13,6 +13,15 @@ from psyalign.report.figures.rows import Panel, estimate_rows
 from psyalign.report.load import RunTables
 from psyalign.report.numerals import MISSING, bounded, count, finite, percent, real
 from psyalign.report.sections.drawings import Z_95, mark
+from psyalign.report.sections.rater_care import (
+    CARE_TERMS,
+    care_table,
+    changes_table,
+    policy_text,
+    right_order,
+    same_again,
+    within,
+)
 
 __all__ = ["raters_section"]
 
@@ -26,13 +35,20 @@ TERMS = (
     ),
     (
         "Discrimination",
-        "how sharply a rater tells score points, or responses, apart: 1 is typical, near 0 careless.",
+        "how sharply a rater tells score points apart: 1 is typical, near 0 careless.",
+    ),
+    (
+        "Right order",
+        "probability that a rater, asked which of two responses is better, sides with the order that all "
+        "raters’ comparisons together imply (Crowd-BT’s η): 1 for errors between close responses only, .5 "
+        "for guessing, below .5 for a scale turned upside down.",
     ),
     (
         "Agreement",
         "share of a rater’s judgements that equal what most of the other raters said on the same question.",
     ),
 )
+LEANING_LEVEL = 0.05
 
 
 def raters_section(tables: RunTables) -> Section:
@@ -42,7 +58,13 @@ def raters_section(tables: RunTables) -> Section:
     if several:
         if len(tables.raters) >= MAP_FROM and (figure := _map(tables)) is not None:
             blocks.append(figure)
-        blocks += [_raters(tables), Terms(TERMS)]
+        blocks.append(_raters(tables))
+        if (care := care_table(tables)) is not None:
+            blocks += [care, Terms((*TERMS, *CARE_TERMS))]
+        else:
+            blocks.append(Terms(TERMS))
+    if len(tables.rater_changes):
+        blocks += [Paragraph(policy_text(tables)), changes_table(tables)]
     return Section("raters", "Raters and feedback", tuple(blocks))
 
 
@@ -77,7 +99,24 @@ def _said(tables: RunTables) -> str:
         text += f"Beyond what chance explains (95% interval of one rater alone), {'; '.join(said)}."
     if dull := [str(row["rater"]) for row in _records(tables.raters) if _dull(row)]:
         text += f" Telling score points less sharply apart than is typical: {_names(dull)}."
-    return text
+    return text + _leaning(tables.raters)
+
+
+def _leaning(raters: pd.DataFrame) -> str:
+    """Who is harder or milder on a group than the others, after Holm's adjustment over the raters."""
+    said = []
+    for name in (str(known)[6:-1] for known in raters.columns if str(known).startswith("drf_p[")):
+        for sign, word in ((1, "harder"), (-1, "milder")):
+            found = [
+                str(row["rater"])
+                for row in _records(raters)
+                if (p := finite(row[f"drf_p[{name}]"])) is not None
+                and p < LEANING_LEVEL
+                and sign * (finite(row[f"drf[{name}]"]) or 0.0) > 0
+            ]
+            if found:
+                said.append(f"{word} on the focal group of {name} than the others: {_names(found)}")
+    return f" Of the raters, {'; '.join(said)} (5% level, adjusted by Holm for their number)." if said else ""
 
 
 def _records(raters: pd.DataFrame) -> list[dict[str, object]]:
@@ -131,8 +170,9 @@ def _map(tables: RunTables) -> Figure | None:
     for heading, found, zero, unit in (
         ("severity (logits)", [_severity(row) for row in rows], True, False),
         ("discrimination", [_sharpness(row, "discrimination") for row in rows], False, False),
-        ("discrimination,\npairs", [_sharpness(row, "pair_discrimination") for row in rows], False, False),
+        ("right order", [right_order(row) for row in rows], False, True),
         ("agreement", [Estimate(finite(row["agreement"])) for row in rows], False, True),
+        ("same again", [same_again(row) for row in rows], False, True),
     ):
         if any(each.value is not None for each in found):
             panels.append(Panel(heading, tuple(found), zero=zero, unit_bound=unit))
@@ -173,27 +213,34 @@ def _raters(tables: RunTables) -> Table:
     rows = tuple(
         (str(row["rater"]), count(row["ratings"]), count(row["score_preferences"]),
          count(row["response_preferences"]), _with_error(row["severity"], row["severity_se"]),
-         real(row["discrimination"]), real(row["pair_discrimination"]), bounded(row["agreement"]),
-         *(real(row[name], signed=True) for name in leanings))
-        for row in tables.raters.to_dict("records")
+         real(row["discrimination"]), within(right_order(row)), bounded(row["agreement"]),
+         *(_marked(row, name) for name in leanings))
+        for row in _records(tables.raters)
     )  # fmt: skip
     note = ""
     if leanings:
         note = (
             "Harder on focal: severity with the focal group minus severity with the reference group, in "
-            "logits, relative to the other raters; what all raters share does not show."
+            "logits, relative to the other raters; what all raters share does not show. *: differs from 0 at "
+            "the 5% level, adjusted (Holm) for the number of raters."
         )
     return Table(
         "The raters of the feedback.",
         column(
             *("Rater", "Ratings", "Score preferences", "Response preferences", "Severity (SE)"),
-            *("Discrimination", "Discrimination, pairs", "Agreement"),
+            *("Discrimination", "Right order", "Agreement"),
             *(f"Harder on focal: {name[4:-1]}" for name in leanings),
         ),
         rows,
         note=note,
         source="raters.csv",
     )
+
+
+def _marked(row: dict[str, object], name: str) -> str:
+    """A leaning, starred where it is told from chance."""
+    p = finite(row.get(name.replace("drf[", "drf_p[")))
+    return real(row[name], signed=True) + ("*" if p is not None and p < LEANING_LEVEL else "")
 
 
 def _with_error(value: object, error: object) -> str:

@@ -8,9 +8,9 @@ import pytest
 from scipy.integrate import quad
 from scipy.optimize import approx_fprime
 
+from psyalign.feedback.raters import RATING, adjusted_scores, fit_facets
+from psyalign.feedback.raters.facets import Facets
 from psyalign.foundation.errors import DataError
-from psyalign.reward import RATING, adjusted_scores, fit_facets
-from psyalign.reward.facets import Facets
 
 ITEMS = 3
 K = {f"i{number}": 4 for number in range(ITEMS)}

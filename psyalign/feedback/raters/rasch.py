@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from psyalign.feedback.raters.facets import Facets
 from psyalign.foundation.errors import DataError
 from psyalign.foundation.tables import require_columns
-from psyalign.reward.facets import Facets
 
 __all__ = ["RATING", "FacetsResult", "adjusted_scores", "fit_facets"]
 
@@ -30,7 +30,8 @@ class FacetsResult:
         One row per rater: rater, n, severity, severity_se (logits, mean 0 over the raters),
         discrimination, discrimination_se (of its logarithm; geometric mean 1), group_effect,
         group_effect_se, z (how much more severe with focal than with reference responses, relative to
-        the other raters). Effects that were not asked for are 0, 1 and NaN.
+        the other raters; z refers it to its sampling error, see `contrasts.effect_errors`). Effects
+        that were not asked for are 0, 1 and NaN.
     thresholds : DataFrame
         item, score, threshold: δ_s at a rater of mean severity.
     responses : DataFrame

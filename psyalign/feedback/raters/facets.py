@@ -1,4 +1,4 @@
-"""Likelihood, gradient and estimates of the many-facet model that `psyalign.reward.rasch` fits.
+"""Likelihood, gradient and estimates of the many-facet model that `psyalign.feedback.raters.rasch` fits.
 
 Judgements that are alike (same item, rater, group, choice) have the same likelihood at a given
 ability, so everything is computed once for each kind of judgement ("cell") at each of Q abilities;
@@ -17,7 +17,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from psyalign.reward.contrasts import sum_to_zero
+from psyalign.feedback.raters.contrasts import effect_errors, sum_to_zero
 
 __all__ = ["Facets"]
 
@@ -211,10 +211,8 @@ class Facets:
             basis, block = self.bases[name], self.blocks[name]
             value = self._part(at, name)
             columns[shown] = np.exp(value) if name == "discrimination" else value
-            error = np.sqrt(np.einsum("ij,jk,ik->i", basis, self.variance[block, block], basis))
-            columns[f"{shown}_se"] = error if basis.shape[1] else np.full(len(self.raters), np.nan)
-        table = pd.DataFrame(columns)
-        return table.assign(z=table["group_effect"] / table["group_effect_se"])
+            columns[f"{shown}_se"], sampling = effect_errors(basis, block, self.variance, self.prior)
+        return pd.DataFrame(columns).assign(z=columns["group_effect"] / sampling)  # the last one's
 
     def threshold_table(self, at: np.ndarray) -> pd.DataFrame:
         """`FacetsResult.thresholds`."""

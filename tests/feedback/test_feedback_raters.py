@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from psyalign.reward import RATING, pair_agreement, rater_groups, rater_table
-from psyalign.reward.raters import consensus_agreement
+from psyalign.feedback.raters import RATING, pair_agreement, rater_groups, rater_table
+from psyalign.feedback.raters.agreement import consensus_agreement
 
 JUDGEMENT = ["item", "response_id", "rater", "chosen", "rejected"]
 COMPARISON = ["item", "response_a", "response_b", "preferred", "rater"]
@@ -52,7 +52,7 @@ def test_one_rater_is_counted_and_compared_with_nobody() -> None:
     table = rater_table(judgements(("x", "u", 1, 0), ("y", "u", 2, RATING)), NOTHING, {"one": 3})
     row = table.iloc[0]
     assert (row["ratings"], row["score_preferences"], row["compared"]) == (1, 1, 0)
-    assert row[["severity", "discrimination", "pair_discrimination", "agreement"]].isna().all()
+    assert row[["severity", "discrimination", "eta", "agreement"]].isna().all()
     assert not len(rater_groups(judgements(("x", "u", 1, 0)), NOTHING, {"one": 3}, {"g": {}}))
 
 
@@ -77,7 +77,7 @@ def test_simulated_raters_are_told_apart() -> None:
     single, double = judgements(*rows), pd.DataFrame(pairs, columns=COMPARISON)
     table = rater_table(single, double, {"one": 3}).set_index("rater")
     assert table["severity"].idxmax() == "r0" and table.loc["r0", "severity"] > 0.8
-    for name in ("discrimination", "pair_discrimination", "agreement"):
+    for name in ("discrimination", "eta", "agreement"):
         assert table[name].idxmin() == "r1", name
     sides = {"variety": {f"x{at:03}": float(value) for at, value in enumerate(side)}}
     groups = rater_groups(single, double, {"one": 3}, sides)

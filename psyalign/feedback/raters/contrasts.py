@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, helmert
 
-__all__ = ["climb", "sum_to_zero"]
+__all__ = ["climb", "effect_errors", "sum_to_zero"]
 
 # Steps below this, in logits, change no figure that is printed.
 SMALL_STEP = 1e-8
@@ -16,6 +16,41 @@ SMALL_STEP = 1e-8
 def sum_to_zero(levels: int) -> np.ndarray:
     """Orthonormal basis of the effects of `levels` levels that sum to 0, shape (levels, levels − 1)."""
     return np.asarray(helmert(levels).T) if levels > 1 else np.zeros((levels, 0))
+
+
+def effect_errors(
+    basis: np.ndarray, block: slice, variance: np.ndarray, prior: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Standard errors of effects, and the sampling error that a test refers them to.
+
+    The prior shrinks an effect and its posterior SD alike, but the sampling SD of a shrunken effect is
+    smaller than the posterior SD: an effect over that would be flagged far too seldom. The sampling
+    variance of a penalised estimate is V (V⁻¹ − P) V = V − V P V, V the posterior variance, P the
+    prior's precision (the sandwich formula; Gray, 1992, Journal of the American Statistical Association
+    87, 942–951).
+
+    Parameters
+    ----------
+    basis : (R, Q)
+        From free parameters to effects.
+    block : slice
+        Where the Q parameters stand among the P.
+    variance : (P, P)
+        Inverse of the penalised information.
+    prior : (P,)
+        Precisions of the priors.
+
+    Returns
+    -------
+    tuple of (R,)
+        Posterior SD and sampling SD; NaN where there is no parameter.
+    """
+    if not basis.shape[1]:
+        nothing = np.full(len(basis), np.nan)
+        return nothing, nothing.copy()
+    rows = basis @ variance[block]
+    own = np.einsum("ij,ij->i", rows[:, block], basis)
+    return np.sqrt(own), np.sqrt(np.maximum(own - (rows**2 * prior).sum(axis=1), 1e-12))
 
 
 def climb(
