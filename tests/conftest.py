@@ -1,9 +1,18 @@
-"""Scorers that several rooms test with. They are built once; a test that trains takes a copy."""
+"""What several rooms test with: the rating page's server, and scorers.
+
+Scorers are built once; a test that trains takes a copy.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +25,50 @@ if TYPE_CHECKING:  # torch takes seconds to import, and most rooms do without it
     from psyalign.scorer import LoraScorer
 
 BANK = Path(__file__).parents[1] / "items" / "mindca"
+
+
+class RatingServer:
+    """`psyalign feedback collect` as a process of its own, with whatever it starts."""
+
+    def __init__(self, study: Path, *options: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.command = [sys.executable, "-m", "psyalign", "feedback", "collect", str(study)]
+        self.options = [*options, "--port", str(self.port)]
+        self.said = ""
+        self.start()
+
+    def start(self) -> None:
+        """Start it, on the same port each time; return when it listens."""
+        self.process = subprocess.Popen(
+            [*self.command, *self.options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said += line
+            if line.startswith("Ctrl-C"):
+                return
+        raise AssertionError(self.said)
+
+    def kill(self) -> None:
+        """SIGKILL to its process group: nothing of it can tidy up."""
+        if self.process.returncode is not None:
+            return
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.said += self.process.stdout.read()
+        self.process.stdout.close()
+
+    def link(self, name: str) -> str:
+        """A rater's link, or that of the "overview"."""
+        found = re.search(rf"^{name}\s+(http\S+)", self.said, re.M)
+        assert found is not None
+        return found[1]
 
 
 @pytest.fixture(scope="session")

@@ -163,8 +163,15 @@ def _choices(task: Task, item: Item, swapped: bool) -> tuple[Choice, ...]:
             for p in points
         )
     pair = [point for point in points if point.score in (task.low, task.high)]
+    # the key is the score: a "2" that pressed score 1 would be pressed in error
+    digits = all(0 <= point.score < 10 for point in pair)
     return tuple(
-        Choice(str(n), str(n), f"Score {point.score} · {point.label}", point.description)
+        Choice(
+            str(n),
+            str(point.score if digits else n),
+            f"Score {point.score} · {point.label}",
+            point.description,
+        )
         for n, point in enumerate(reversed(pair) if swapped else pair, start=1)
     )
 

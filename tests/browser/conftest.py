@@ -17,21 +17,32 @@ from psyalign.report.evaluation import Asked, Columns, ScoreRange, measure, read
 from psyalign.report.figures.dif_plots import DifPlots, write_dif_plots
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 EXAMPLE = Path(__file__).parents[2] / "reports" / "example-workplace-sjt" / "run"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
+# Chromium drops keys that are pressed before a page's first frame is on the screen.
+PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """A headless Chromium of the system; what is missing for it is said when the tests are skipped."""
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright (the dev extra)")
+def chromium_program() -> str:
+    """The system's Chromium; what is missing for it is said when the tests are skipped."""
+    pytest.importorskip("playwright.sync_api", reason="needs playwright (the dev extra)")
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         pytest.skip("needs chromium on the PATH")
-    with api.sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=program)
+    return program
+
+
+@pytest.fixture(scope="session")
+def chromium(chromium_program: str) -> Iterator[Browser]:
+    """It runs, headless."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=chromium_program)
         yield browser
         browser.close()
 
@@ -43,6 +54,16 @@ def axe() -> str:
         "axe_playwright_python.base", reason="needs axe-playwright-python (the dev extra)"
     )
     return str(package.AXE_SCRIPT)
+
+
+def violations(page: Page, axe: str, rules: list[str] | None = None) -> list[tuple[str, str]]:
+    """What axe-core finds on a page: rule and the first element; by these rules only, if any are named."""
+    run = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": RULES}
+    page.evaluate(axe)
+    options = {"runOnly": run, "resultTypes": ["violations"]}
+    found = page.evaluate("options => axe.run(document, options)", options)
+    assert len(found["passes"]) > (0 if rules else 15)  # it has looked
+    return [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]]
 
 
 def _run(folder: Path) -> Path:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,47 +18,13 @@ from psyalign.feedback import read_records
 from psyalign.pipeline.collection import feedback_material
 from psyalign.study import load_study
 
+from ..conftest import RatingServer
 from .conftest import Form
 
 SMALL = Path(__file__).parents[1] / "pipeline" / "small.toml"
 RATERS = ("ann", "bob", "cem")
 KILLS = (12, 30)  # acknowledged judgements after which the server dies
 PATIENCE = 120.0  # seconds
-
-
-class Server:
-    """`psyalign feedback collect` as a process of its own."""
-
-    def __init__(self, study: Path, *options: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.command = [sys.executable, "-m", "psyalign", "feedback", "collect", str(study)]
-        self.options = [*options, "--port", str(self.port)]
-        self.said = ""
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [*self.command, *self.options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said += line
-            if line.startswith("Ctrl-C"):
-                return
-        raise AssertionError(self.said)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.said += self.process.stdout.read()
-        self.process.stdout.close()
-
-    def link(self, name: str) -> str:
-        found = re.search(rf"^{name}\s+(http\S+)", self.said, re.M)
-        assert found is not None
-        return found[1]
 
 
 class Rater(threading.Thread):
@@ -112,14 +75,14 @@ def study(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(study: Path) -> Iterator[Server]:
+def server(study: Path) -> Iterator[RatingServer]:
     options = ("--raters", ",".join(RATERS), "--kinds", "score_preference,equivalence,rating")
-    made = Server(study, *options, "--max-responses", "8", "--overlap", "2", "--anchors", "1")
+    made = RatingServer(study, *options, "--max-responses", "8", "--overlap", "2", "--anchors", "1")
     yield made
     made.kill()
 
 
-def test_killed_twice_and_nothing_is_lost_or_doubled(server: Server, study: Path) -> None:
+def test_killed_twice_and_nothing_is_lost_or_doubled(server: RatingServer, study: Path) -> None:
     raters = [Rater(name, server.link(name)) for name in RATERS]
     for rater in raters:
         rater.start()
@@ -149,7 +112,7 @@ def test_killed_twice_and_nothing_is_lost_or_doubled(server: Server, study: Path
     records_pass_the_check(study)
 
 
-def no_text_was_logged(server: Server, study: Path) -> None:
+def no_text_was_logged(server: RatingServer, study: Path) -> None:
     texts = feedback_material(load_study(study / "study.toml")).texts["response"]
     assert not any(text in server.said for text in texts)
     assert "GET" not in server.said and "POST" not in server.said

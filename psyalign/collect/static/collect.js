@@ -25,7 +25,16 @@
     }
   });
   window.addEventListener("pageshow", () => { sent = false; });
+  const comment = document.querySelector("details.comment");
+  // who opens it wants to write; in a page from the history it may be open already
+  comment?.querySelector("summary").addEventListener("click", () => {
+    if (!comment.open) requestAnimationFrame(() => document.getElementById("comment").focus());
+  });
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && event.target.id === "comment") {
+      comment.querySelector("summary").focus();
+      return;
+    }
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.isComposing) return;
     if (event.target.closest("textarea, input, select")) return;
     const key = event.key.toLowerCase();
