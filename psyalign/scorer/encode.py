@@ -38,6 +38,16 @@ class Batch:
     pool_mask: torch.Tensor
     score_mask: torch.Tensor
 
+    def rows(self, some: Sequence[int]) -> Batch:
+        """A batch of these rows, as wide as this one."""
+        chosen = list(some)
+        return Batch(
+            self.input_ids[chosen],
+            self.attention_mask[chosen],
+            self.pool_mask[chosen],
+            self.score_mask[chosen],
+        )
+
 
 @dataclass(frozen=True)
 class Encoded:

@@ -12,6 +12,7 @@ from torch import nn
 
 from psyalign.foundation.errors import ModelError
 from psyalign.scorer.encode import Batch
+from psyalign.scorer.prefix import laid_out, lay_out
 
 __all__ = ["LowerLayers", "adapted_modules"]
 
@@ -84,10 +85,12 @@ class LowerLayers:
     made_by : str
         Names the frozen weights, the number of layers and the precision: what else the states depend
         on. Backbones with the same name share what they remember; an empty one shares nothing.
+    shares : bool
+        Whether common beginnings of prompts may be run once (`psyalign.scorer.prefix.can_share`).
     """
 
-    def __init__(self, backbone: nn.Module, layers: int, made_by: str = ""):
-        self._backbone = backbone
+    def __init__(self, backbone: nn.Module, layers: int, made_by: str = "", *, shares: bool = False):
+        self._backbone, self._shares = backbone, shares
         stack = list(_stack(backbone))
         self._below, self._first = stack[: len(stack) - layers], stack[len(stack) - layers]
         self._memory = _SHARED.setdefault(made_by, _Memory()) if made_by else _Memory()
@@ -101,9 +104,8 @@ class LowerLayers:
         }
         missing = [row for row in range(len(keys)) if row not in found]
         if missing:
-            computed = self._compute(batch, missing)
-            for row, states in zip(missing, computed, strict=True):
-                found[row] = states[present[row]]
+            for row, states in zip(missing, self._compute(batch.rows(missing)), strict=True):
+                found[row] = states
                 self._remember(keys[row], found[row])
         some = found[0]
         result = torch.zeros((*present.shape, some.shape[-1]), dtype=some.dtype, device=present.device)
@@ -128,7 +130,19 @@ class LowerLayers:
             for layer in self._below:
                 del layer.forward
 
-    def _compute(self, batch: Batch, rows: list[int]) -> torch.Tensor:
+    def _compute(self, batch: Batch) -> list[torch.Tensor]:
+        """States of each prompt's tokens, (length, hidden)."""
+        layout = lay_out(batch) if self._shares else None
+        if layout is None:
+            states = self._run_below({"input_ids": batch.input_ids, "attention_mask": batch.attention_mask})
+            return [row[mask] for row, mask in zip(states, batch.attention_mask.bool(), strict=True)]
+        with laid_out(layout):
+            states = self._run_below(layout.tokens(batch))
+        return [states[0, places] for places in layout.places]
+
+    def _run_below(self, tokens: dict[str, Any]) -> torch.Tensor:
+        """What reaches the first adapted layer when the backbone is given `tokens`."""
+
         def keep(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
             raise _Reached(args[0] if args else named["hidden_states"])
 
@@ -138,7 +152,7 @@ class LowerLayers:
         try:
             # also when only scoring: what is remembered may be trained on later
             with torch.inference_mode(False), torch.no_grad():
-                self._backbone(input_ids=batch.input_ids[rows], attention_mask=batch.attention_mask[rows])
+                self._backbone(**tokens)
         except _Reached as reached:
             return reached.states
         finally:

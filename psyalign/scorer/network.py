@@ -79,7 +79,7 @@ class KWayNetwork(nn.Module):
             keep_frozen_low(backbone)
         ours = use_attention(backbone)
         self.shares = ours and head_rows is not None and can_share(backbone)  # encoders look both ways
-        self._lower = LowerLayers(backbone, layers, made_by) if layers else None
+        self._lower = LowerLayers(backbone, layers, made_by, shares=self.shares) if layers else None
         hidden = backbone.config.hidden_size
         self.head = nn.Linear(hidden, max_scores, bias=head_rows is None)
         with torch.no_grad():
@@ -115,12 +115,7 @@ class KWayNetwork(nn.Module):
         states = None if self._lower is None else self._lower.states(batch)
         with ExitStack() as contexts:
             if layout is not None:
-                # attention makes its own mask; one of four dimensions is left alone on its way there
-                tokens = {
-                    "input_ids": batch.input_ids.flatten()[layout.index][None],
-                    "position_ids": layout.positions[None],
-                    "attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool, device=layout.index.device),
-                }
+                tokens = layout.tokens(batch)
                 states = None if states is None else states.flatten(0, 1)[layout.index][None]
                 contexts.enter_context(laid_out(layout))
             if self._lower is not None and states is not None:

@@ -56,14 +56,28 @@ class Layout:
         Where each place's token is in the batch's (B, L) tensors, flattened.
     positions : (T,) int64
         Position of each token in its prompt.
-    last : (B,) int64
-        Place of each prompt's last token.
+    places : tuple of B (length,) int64
+        Where each prompt's tokens stand in the sequence; a common beginning stands there for all its prompts.
     """
 
     groups: tuple[Group, ...]
     index: torch.Tensor
     positions: torch.Tensor
-    last: torch.Tensor
+    places: tuple[torch.Tensor, ...]
+
+    @property
+    def last(self) -> torch.Tensor:
+        """Place of each prompt's last token, (B,) int64."""
+        return torch.stack([places[-1] for places in self.places])
+
+    def tokens(self, batch: Batch) -> dict[str, Any]:
+        """What the backbone is given for the batch within `laid_out`."""
+        return {
+            "input_ids": batch.input_ids.flatten()[self.index][None],
+            "position_ids": self.positions[None],
+            # attention makes its own mask; one of four dimensions is left alone on its way there
+            "attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool, device=self.index.device),
+        }
 
 
 def can_share(backbone: Any) -> bool:
@@ -87,7 +101,8 @@ def lay_out(batch: Batch) -> Layout | None:
         return None
     index: list[np.ndarray] = []
     positions: list[np.ndarray] = []
-    last, at = np.zeros(len(prompts), dtype=np.int64), 0
+    stands: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(prompts)
+    at = 0
     for group in groups:
         base = starts + np.arange(len(prompts)) * tokens.shape[1]
         spans = [(group.rows[0], 0, group.prefix)] if group.prefix else []
@@ -98,7 +113,8 @@ def lay_out(batch: Batch) -> Layout | None:
             # behind a prompt's end its last token is repeated: nothing attends to it
             index.append(base[row] + np.minimum(places, len(prompts[row]) - 1))
         for number, row in enumerate(group.rows):
-            last[row] = at + group.prefix + number * group.width + len(prompts[row]) - group.prefix - 1
+            rest = at + group.prefix + number * group.width + np.arange(len(prompts[row]) - group.prefix)
+            stands[row] = np.concatenate([np.arange(at, at + group.prefix), rest])
         at += group.tokens
     spare = np.zeros(-at % WIDTHS, dtype=np.int64)
     device = batch.input_ids.device
@@ -106,7 +122,7 @@ def lay_out(batch: Batch) -> Layout | None:
         tuple(groups),
         torch.from_numpy(np.concatenate([*index, spare])).to(device),
         torch.from_numpy(np.concatenate([*positions, spare])).to(device),
-        torch.from_numpy(last).to(device),
+        tuple(torch.from_numpy(places).to(device) for places in stands),
     )
 
 

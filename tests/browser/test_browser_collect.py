@@ -32,10 +32,10 @@ SMALL_TARGETS = """least => [...document.querySelectorAll('a, button, summary, t
 
 @pytest.fixture(scope="module")
 def server(chromium_program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RatingServer]:
-    """A collection of seven questions for each of three raters."""
+    """A collection of seven questions for each of four raters."""
     study = tmp_path_factory.mktemp("small") / "study.toml"
     study.write_text(SMALL.read_text(encoding="utf-8"), encoding="utf-8")
-    options = ("--raters", "desk,phone,keys", "--kinds", ",".join(sorted(KINDS)))
+    options = ("--raters", "desk,phone,keys,off", "--kinds", ",".join(sorted(KINDS)))
     small = ("--max-responses", "1", "--overlap", "1", "--anchors", "0", "--repeats", "0")
     made = RatingServer(study.parent, *options, *small)
     yield made
@@ -119,6 +119,9 @@ def test_keys_alone_are_enough(chromium: Browser, server: RatingServer) -> None:
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
         page.goto(server.link("keys"))
+        page.keyboard.press("Tab")  # the switch of the keys
+        page.keyboard.press("Space")
+        page.keyboard.press("Space")
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         page.wait_for_selector("#answer")
@@ -138,3 +141,27 @@ def test_keys_alone_are_enough(chromium: Browser, server: RatingServer) -> None:
             page.keyboard.press(key)
         page.wait_for_selector("h1:has-text('Thank you')")
         assert number == 7
+
+
+def test_keys_can_be_switched_off(chromium: Browser, server: RatingServer) -> None:
+    """WCAG 2.1.4: single keys can be turned off."""
+    with chromium.new_context() as context:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(server.link("off"))
+        page.get_by_label("Answer by keys").uncheck()
+        page.get_by_role("link", name="Start").click()
+        page.wait_for_selector("#answer")
+        page.wait_for_load_state()
+        assert page.locator("kbd:visible").count() == 0
+        page.keyboard.press("m")
+        assert not page.locator("details.comment").evaluate("comment => comment.open")
+        page.go_back()
+        assert not page.get_by_label("Answer by keys").is_checked()
+        page.get_by_label("Answer by keys").check()
+        page.go_forward()
+        page.reload()
+        page.wait_for_load_state()
+        page.evaluate(PAINTED)
+        page.keyboard.press("m")
+        assert page.locator("details.comment").evaluate("comment => comment.open")

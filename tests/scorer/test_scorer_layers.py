@@ -12,7 +12,9 @@ import torch
 from psyalign.foundation.errors import ModelError
 from psyalign.items import Item
 from psyalign.scorer import LoraScorer, Training, lower_layers
+from psyalign.scorer.lower_layers import LowerLayers
 from psyalign.scorer.network import KWayNetwork
+from psyalign.scorer.prefix import lay_out
 
 FRAME = pd.DataFrame(
     {
@@ -65,6 +67,18 @@ def test_remembered_states_give_the_outputs_and_gradients_of_a_whole_pass(make, 
     torch.testing.assert_close(outputs, whole, atol=1e-6, rtol=1e-5)
     for mine, theirs in zip(gradients, expected, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_common_beginning_is_run_once_below_too(make, tiny_causal: Path, left: bool):
+    scorer, frame = make(tiny_causal, 1)
+    batch = scorer.encode(frame).batch([0, 1, 2, 3], torch.device("cpu"), left=left)
+    assert lay_out(batch) is not None
+    lower = scorer.network_._lower
+    shared = lower.states(batch)
+    whole = LowerLayers(lower._backbone, 1).states(batch)
+    # left padding moves all positions, which rounds otherwise
+    torch.testing.assert_close(shared, whole, atol=1e-4 if left else 1e-5, rtol=1e-4)
 
 
 def test_lower_layers_run_once_for_each_text_and_then_never(make, tiny_causal: Path):

@@ -25,6 +25,18 @@
     }
   });
   window.addEventListener("pageshow", () => { sent = false; });
+  // WCAG 2.1.4: who speaks or shakes can switch single keys off; the browser remembers, if it may
+  let byKey = true;
+  try { byKey = localStorage.getItem("keys") !== "off"; } catch { /* it may not: keys stay on */ }
+  const tick = document.getElementById("keys-on");
+  document.documentElement.classList.toggle("keys-off", !byKey && !tick);
+  if (tick) {
+    tick.checked = byKey;
+    tick.addEventListener("change", () => {
+      byKey = tick.checked;
+      try { localStorage.setItem("keys", byKey ? "on" : "off"); } catch { /* holds for this page alone */ }
+    });
+  }
   const comment = document.querySelector("details.comment");
   // who opens it wants to write; in a page from the history it may be open already
   comment?.querySelector("summary").addEventListener("click", () => {
@@ -35,6 +47,7 @@
       comment.querySelector("summary").focus();
       return;
     }
+    if (!byKey) return;
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.isComposing) return;
     if (event.target.closest("textarea, input, select")) return;
     const key = event.key.toLowerCase();
