@@ -39,6 +39,7 @@ class TabularScorer:
         places = responses["row"].tolist()
         return SimpleNamespace(
             lengths=np.ones(len(places), dtype=int),
+            items=np.zeros(len(places), dtype=int),
             batch=lambda rows, device: [places[row] for row in rows],
         )
 

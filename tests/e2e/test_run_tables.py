@@ -41,8 +41,9 @@ def scored(run: Finished, arm: str, human: pd.DataFrame) -> pd.DataFrame:
 
 # Tables that this study's settings leave empty, and the key that would fill them.
 UNASKED = {"rater_bias": "a second rater", "impact": "[gates] cut", "decisions": "[gates] cut"}
-# "choice" is only there when the study has [choice].
-TABLES = [name for name in COLUMNS if name != "choice"]
+# Only there when the study has [choice], does something about raters, or has feedback of a model.
+WHERE_ASKED = {"choice", "rater_changes", "ai_feedback"}
+TABLES = [name for name in COLUMNS if name not in WHERE_ASKED]
 
 
 @pytest.mark.parametrize("name", TABLES)
