@@ -4,9 +4,9 @@
     .venv/bin/python benchmarks/wording_seeds.py --pool          # the page again, from finished runs
 
 A seed plants the penalty, splits the persons and starts the training anew. For each, the study runs with
-the arms below and, for the curve, with fewer feedback records; `wording_fairlearn.py` adds arms without
-feedback (fairlearn is fetched into psyalign's cache folder; --peers none leaves them out). Finished
-runs are skipped, so the same command goes on after an interruption. All figures are of audit persons, by one
+the arms below and, for the curve, with fewer and with more feedback records; `wording_fairlearn.py` adds
+arms without feedback (fairlearn is fetched into psyalign's cache folder; --peers none leaves them out).
+Finished runs are skipped, so the same command goes on after an interruption. All figures are of audit persons, by one
 piece of code for all arms. Intervals are t intervals over seeds (n − 1 degrees of freedom): they hold what
 the plant, the split and the training do, though audit persons of two seeds overlap.
 """
@@ -35,7 +35,7 @@ from psyalign.scorer.models import cache_folder
 HERE = Path(__file__).parent
 STUDY = HERE.parent / "studies" / "mindca-wording"
 FAIRLEARN = ("fairlearn==0.15.0", "narwhals==2.29.0")
-RECORDS = (25, 100)
+RECORDS = (25, 100, 1600)  # 1,600: nearly all answers of the same feedback persons
 ALL_RECORDS = 400
 PROBES = 1000
 ARMS = ("baseline", "refit", "dpo", "equivalence", "refit+equivalence")
@@ -73,12 +73,12 @@ def _options() -> argparse.Namespace:
 
 
 def _run_seed(seed: int, options: argparse.Namespace) -> None:
-    """The study with this seed, with all records and with fewer, and the arms on frozen embeddings."""
+    """The study with this seed, with each number of records, and the arms on frozen embeddings."""
     whole = STUDY / "runs" / f"seed-{seed}"
     _study_run(whole, seed, ARMS, options.jobs)
     for records in RECORDS:
         folder = STUDY / "runs" / f"seed-{seed}-n{records}"
-        if not folder.exists():  # the same data and baseline: only the feedback is less
+        if not folder.exists():  # the same data and baseline: only the feedback differs
             for part in ("data", "sft", "scores/baseline"):
                 shutil.copytree(whole / part, folder / part)
         changes = [f"feedback.max_responses={records}", f"feedback.max_equivalences={records}"]
@@ -231,11 +231,15 @@ def _curve(table: pd.DataFrame) -> str:
     rows = []
     for arm in CURVE_ARMS[1:]:
         for records in sorted(table["records"].unique()):
-            part = table[(table["arm"] == arm) & (table["records"] == records)]
+            some = table[table["records"] == records]
+            part, before = (some[some["arm"] == name].set_index("seed") for name in (arm, "baseline"))
             if len(part):
                 cells = [_interval(part[name].to_numpy()) for name in ("mean_es", "wording", "qwk", "r")]
-                rows.append([arm, str(records), str(len(part)), *cells])
-    return _markdown(["arm", "records", "seeds", "mean ES", "wording effect", "QWK", "r"], rows)
+                gone = (1 - part[name].abs() / before[name].abs() for name in ("mean_es", "wording"))
+                removed = [_interval(share.dropna().to_numpy()) for share in gone]
+                rows.append([arm, str(records), str(len(part)), *cells, *removed])
+    figures = ["mean ES", "wording effect", "QWK", "r", "mean ES removed", "wording effect removed"]
+    return _markdown(["arm", "records", "seeds", *figures], rows)
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
