@@ -6,9 +6,9 @@
 A seed plants the penalty, splits the persons and starts the training anew. For each, the study runs with
 the arms below and, for the curve, with fewer and with more feedback records; `wording_fairlearn.py` adds
 arms without feedback (fairlearn is fetched into psyalign's cache folder; --peers none leaves them out).
-Finished runs are skipped, so the same command goes on after an interruption. All figures are of audit persons, by one
-piece of code for all arms. Intervals are t intervals over seeds (n − 1 degrees of freedom): they hold what
-the plant, the split and the training do, though audit persons of two seeds overlap.
+Finished runs are skipped, so the same command goes on after an interruption. All figures are of audit
+persons, by one piece of code for all arms. Intervals are t intervals over seeds (n − 1 degrees of freedom):
+they hold what the plant, the split and the training do, though audit persons of two seeds overlap.
 """
 
 from __future__ import annotations
