@@ -138,7 +138,7 @@ class Rater:
         except Error as problem:
             assert "net::ERR" in problem.message, problem.message
         self.unanswered += 1
-        end = asyncio.get_running_loop().time() + PATIENCE / 1000
+        end = asyncio.get_running_loop().time() + 4 * PATIENCE / 1000  # one try may take all of PATIENCE
         while True:
             try:  # the browser's own error page may still be on its way: any problem is tried again
                 await (self.page.reload() if self.way == "mouse" else self.page.goto(self.home))
