@@ -22,9 +22,26 @@ import pytest
 
 if TYPE_CHECKING:  # torch takes seconds to import, and most rooms do without it
     from psyalign.items import Item
+    from psyalign.pipeline.run import Run
     from psyalign.scorer import LoraScorer
 
 BANK = Path(__file__).parents[1] / "items" / "mindca"
+
+
+def run_stages(path: Path, *names: str) -> Run:
+    """Perform the named stages of a study, and no others."""
+    from psyalign.pipeline import load_study_bank, study_run
+    from psyalign.pipeline.run import Run
+    from psyalign.study import load_study
+
+    study = load_study(path)
+    bank = load_study_bank(study)
+    run = Run(study.folder / "runs" / "main", study, bank)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    stages = {stage.name: stage for stage in study_run._stages(run, study_run._inputs(study, bank))}
+    for name in names:
+        run.perform(stages[name])
+    return run
 
 
 class RatingServer:

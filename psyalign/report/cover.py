@@ -25,6 +25,7 @@ class Cover:
     notice: str = ""
     version: str = ""
     finished: str = ""
+    made_from: str = "the tables of one run"
 
     @property
     def document_title(self) -> str:
@@ -35,7 +36,7 @@ class Cover:
     def footer(self) -> str:
         """Who made the report, of what."""
         made = f"psyalign {self.version}".strip()
-        return f"Made by {made} from the tables of one run. It contains no response text."
+        return f"Made by {made} from {self.made_from}. It contains no response text."
 
 
 def cover_of(manifest: Manifest) -> Cover:

@@ -20,11 +20,11 @@ from psyalign.feedback import Equivalence, Rating, ScorePreference, from_panel, 
 from psyalign.feedback.sources import one_pair_only, refuse_mixture
 from psyalign.foundation.errors import DataError, StudyError
 from psyalign.foundation.tables import write_parquet
-from psyalign.pipeline import load_study_bank, load_study_data, study_run
-from psyalign.pipeline.run import Run
+from psyalign.pipeline import load_study_bank, load_study_data
 from psyalign.pipeline.stages.ai_feedback import ai_feedback_table
 from psyalign.responses import final_scores, split_persons
 from psyalign.study import load_study, resolved
+from tests.conftest import run_stages
 
 SMALL = Path(__file__).parents[1] / "pipeline" / "small.toml"
 Write = Callable[..., Path]
@@ -45,17 +45,6 @@ def write(tmp_path: Path) -> Write:
         return path
 
     return one
-
-
-def staged(path: Path, *names: str) -> Run:
-    study = load_study(path)
-    bank = load_study_bank(study)
-    run = Run(study.folder / "runs" / "main", study, bank)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    stages = {stage.name: stage for stage in study_run._stages(run, study_run._inputs(study, bank))}
-    for name in names:
-        run.perform(stages[name])
-    return run
 
 
 def feedback_scores(path: Path) -> pd.DataFrame:
@@ -154,15 +143,15 @@ def test_ai_feedback_is_not_mixed_with_peoples(write: Write) -> None:
     write_records(path.parent / "all.jsonl", [*ours, *same])
     path.write_text(text, encoding="utf-8")  # the planted alternates are not the model's
     with pytest.raises(StudyError, match="mixed"):
-        staged(path, "data", "feedback")
+        run_stages(path, "data", "feedback")
     path.write_text(alone, encoding="utf-8")
-    run = staged(path, "data", "feedback")
+    run = run_stages(path, "data", "feedback")
     assert run.facts("feedback")["preferences"] > 0 and run.facts("feedback")["pairs"] == len(same)
     write_records(path.parent / "all.jsonl", [*ours, *people, *same])
     with pytest.raises(StudyError, match="mixed"):
-        staged(path, "data", "feedback")
+        run_stages(path, "data", "feedback")
     path.write_text(alone.replace("[reward]", "mix_ai = true\n\n[reward]"), encoding="utf-8")
-    staged(path, "data", "feedback")
+    run_stages(path, "data", "feedback")
 
 
 def _pairs(records: list[ScorePreference]) -> list[tuple[str, str]]:
@@ -181,10 +170,10 @@ def test_a_judges_two_scores_need_not_connect(write: Write) -> None:
     )
     text = text.replace('equivalence = "alternates"', 'equivalence = "none"')
     path.write_text(text.replace("[align]", '[align]\narms = ["baseline", "dpo"]'), encoding="utf-8")
-    assert staged(path, "data", "feedback").facts("feedback")["connected_share"] == 0
+    assert run_stages(path, "data", "feedback").facts("feedback")["connected_share"] == 0
     write_records(path.parent / "all.jsonl", [replace(record, source="ai:rlaif") for record in ours])
     with pytest.raises(DataError, match="incomparable"):
-        staged(path, "data", "feedback")
+        run_stages(path, "data", "feedback")
 
 
 def test_the_run_tells_agreement_by_group(write: Write) -> None:
@@ -196,12 +185,12 @@ def test_the_run_tells_agreement_by_group(write: Write) -> None:
     )
     text = text.replace('equivalence = "alternates"', 'equivalence = "none"')
     path.write_text(text.replace("[align]", '[align]\narms = ["baseline", "dpo"]'), encoding="utf-8")
-    run = staged(path, "data", "feedback")
+    run = run_stages(path, "data", "feedback")
     table = ai_feedback_table(run)["ai_feedback"]
     # the records were made from the criterion scores themselves
     assert table["agreement"].eq(1).all() and table["level"].tolist() == ["all", "everyday", "standard"]
     assert int(table["n"].iloc[0]) == len(read_records(run.path("feedback", "records.jsonl")))
-    people = staged(write(), "data", "feedback")
+    people = run_stages(write(), "data", "feedback")
     assert ai_feedback_table(people) == {}
 
 
@@ -219,7 +208,7 @@ def test_wordings_of_a_judge_become_pairs_of_its_own_source(write: Write) -> Non
     assert more.alternates["response_id"].iloc[-1] == f"{person}|{row['item']}|ai:no-marks"
     pd.testing.assert_frame_equal(more.responses, dataset.responses)
     with pytest.raises(StudyError, match="mixed"):
-        staged(wording, "data", "feedback")
+        run_stages(wording, "data", "feedback")
     for bad, message in (
         ({**made, "wording": row["wording"]}, "has the wording"),
         ({**made, "person": "nobody"}, "has no response to this item"),

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from psyalign.pipeline import load_study_bank, study_run
 from psyalign.pipeline.run import Run
-from psyalign.study import load_study
+from tests.conftest import run_stages
 
 Change = Callable[..., None]
 Perform = Callable[..., Run]
@@ -39,15 +38,4 @@ def change() -> Change:
 @pytest.fixture
 def perform() -> Perform:
     """Perform the named stages of a study and no others; returns the run."""
-
-    def run_stages(path: Path, *names: str) -> Run:
-        study = load_study(path)
-        bank = load_study_bank(study)
-        run = Run(study.folder / "runs" / "main", study, bank)
-        run.folder.mkdir(parents=True, exist_ok=True)
-        stages = {stage.name: stage for stage in study_run._stages(run, study_run._inputs(study, bank))}
-        for name in names:
-            run.perform(stages[name])
-        return run
-
     return run_stages

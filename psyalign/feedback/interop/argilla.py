@@ -20,9 +20,9 @@ from psyalign.feedback.interop.answers import (
     shown,
 )
 from psyalign.feedback.interop.claims import Claim, Left
-from psyalign.feedback.interop.outgoing import Outgoing, Question, new_folder
+from psyalign.feedback.interop.outgoing import Outgoing, Question, new_folder, write_for_tool
 from psyalign.foundation.errors import DataError
-from psyalign.foundation.files import read_json, write_text
+from psyalign.foundation.files import read_json
 
 __all__ = ["read", "write"]
 
@@ -45,14 +45,10 @@ def write(path: Path, outgoing: Outgoing) -> list[Left]:
         for kind, questions in kinds.items():
             records = [record for question in questions for record in _records(question, outgoing)]
             home = folder / kind
-            _write_json(home / "records.json", records)
-            _write_json(home / ".argilla" / "settings.json", _settings(kind, outgoing))
-            _write_json(home / ".argilla" / "dataset.json", _dataset(kind))
+            write_for_tool(home / "records.json", records)
+            write_for_tool(home / ".argilla" / "settings.json", _settings(kind, outgoing))
+            write_for_tool(home / ".argilla" / "dataset.json", _dataset(kind))
     return left
-
-
-def _write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def _records(question: Question, outgoing: Outgoing) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from psyalign.feedback.interop.answers import (
 )
 from psyalign.feedback.interop.claims import Claim, Left
 from psyalign.feedback.interop.label_config import label_config
-from psyalign.feedback.interop.outgoing import Outgoing, Question, Said, new_folder
+from psyalign.feedback.interop.outgoing import Outgoing, Question, Said, new_folder, write_for_tool
 from psyalign.foundation.errors import DataError
 from psyalign.foundation.files import read_json, write_text
 
@@ -51,7 +50,7 @@ def write(path: Path, outgoing: Outgoing) -> list[Left]:
         for kind, questions in kinds.items():
             points = sorted({s for item in outgoing.texts.items.values() for s in item.scores})
             tasks = [_task(question, outgoing) for question in questions]
-            write_text(folder / f"{kind}.json", json.dumps(tasks, indent=1, ensure_ascii=False) + "\n")
+            write_for_tool(folder / f"{kind}.json", tasks)
             write_text(folder / f"{kind}.xml", label_config(kind, points))
     return left
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
+from typing import Any
 
 from psyalign.feedback.interop.claims import NOT_FEEDBACK, Left
 from psyalign.feedback.interop.texts import StudyTexts
 from psyalign.feedback.records import Equivalence, Rating, Record, ResponsePreference, ScorePreference
 from psyalign.foundation.errors import UsageError
+from psyalign.foundation.files import write_text
 from psyalign.foundation.seeds import unit_interval
 
-__all__ = ["Outgoing", "Question", "Said", "new_folder"]
+__all__ = ["Outgoing", "Question", "Said", "new_folder", "write_for_tool"]
 
 KINDS = tuple(cls.kind for cls in (ScorePreference, ResponsePreference, Equivalence, Rating))
 
@@ -131,6 +134,11 @@ def _responses(record: Record) -> tuple[str, ...]:
     if isinstance(record, (ScorePreference, Rating)):
         return (record.response_id,)
     return (record.response_a, record.response_b)
+
+
+def write_for_tool(path: Path, value: Any) -> None:
+    """Write a tool's JSON with its keys in the order that the tool writes them."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 @contextmanager

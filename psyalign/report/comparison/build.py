@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,6 @@ from psyalign.report.plain import plain, plain_value
 __all__ = ["SCHEMA_VERSION", "comparison_json", "write_comparison"]
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class _ComparisonCover(Cover):
-    """The cover of a comparison: it is made of two runs."""
-
-    @property
-    def footer(self) -> str:
-        """Who made the report, of what."""
-        return f"Made by psyalign {self.version} from two runs. It contains no response text."
 
 
 def write_comparison(found: Compared, out: Path, formats: Sequence[str] = ("html", "docx", "json")) -> Path:
@@ -73,7 +63,7 @@ def _cover(found: Compared) -> Cover:
     if len(set(notices.values())) > 1:
         notices = {side: f"{side}: {text}" for side, text in notices.items()}
     finished = [str(manifest.raw.get("finished") or "") for manifest in manifests]
-    return _ComparisonCover(
+    return Cover(
         title=plain(f"{manifests[0].title}: {a} and {b}"),
         kicker="Two runs compared",
         kind="comparison of two runs",
@@ -81,6 +71,7 @@ def _cover(found: Compared) -> Cover:
         notice=plain(" ".join(dict.fromkeys(notices.values()))),
         version=__version__,
         finished=plain(max(finished)),
+        made_from="two runs",
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from psyalign import __version__
@@ -55,24 +54,15 @@ def write_evaluation(
     )
 
 
-@dataclass(frozen=True)
-class _EvaluationCover(Cover):
-    """The cover of an evaluation: its tables come from no run."""
-
-    @property
-    def footer(self) -> str:
-        """Who made the report, of what."""
-        return f"Made by psyalign {self.version} from one table of scores. It contains no response text."
-
-
 def _cover(found: Measured, title: str) -> Cover:
     origin = found.given.origin
     real = origin in ("", "real")
-    return _EvaluationCover(
+    return Cover(
         title=plain(title),
         kicker="Evaluation of machine scores against human scores",
         kind="evaluation",
         origin="" if real else plain(origin[:1].upper() + origin[1:]),
         notice="" if real else SIMULATED if "simulated" in origin.lower() else "Not real scores.",
         version=__version__,
+        made_from="one table of scores",
     )
