@@ -1,4 +1,4 @@
-"""The collection on disk: an SQLite file in WAL mode, one durable transaction a judgement.
+"""Raters and their judgements in a collection's file, one durable transaction a judgement.
 
 An acknowledged judgement is on the disk (``synchronous = FULL``); one that was cut off is not there at all,
 and sending its form again adds it once. A restarted server shares nothing with the one before but the file.
@@ -7,25 +7,20 @@ and sending its form again adds it once. A restarted server shares nothing with 
 from __future__ import annotations
 
 import datetime
-import json
 import sqlite3
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from psyalign.collect.assignment import MORE, choose, expected_total
 from psyalign.collect.desk import rater_id, read_desk, read_turn
-from psyalign.collect.tasks import CANNOT, Block, Task
-from psyalign.foundation.errors import DataError, UsageError
+from psyalign.collect.file import CollectionFile
+from psyalign.collect.tasks import CANNOT, Task
+from psyalign.foundation.errors import UsageError
 
 __all__ = ["UNDONE", "Asked", "Progress", "Store"]
 
 UNDONE = "undone"
-WAIT = 30.0  # seconds that a writer waits for another one
 
 
 @dataclass(frozen=True)
@@ -47,85 +42,8 @@ class Progress:
     cannot: int
 
 
-class Store:
-    """A collection's file.
-
-    Parameters
-    ----------
-    path : Path
-        The SQLite file; made by `create`.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._plan: tuple[list[Block], dict[str, Task]] | None = None
-        self._connection: sqlite3.Connection | None = None
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def connect(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-        """A transaction that ends with the block, whole or not at all; threads take turns."""
-        with self._lock:
-            connection = self._opened()
-            # IMMEDIATE: two raters never choose from the same state of the desk, in other processes either
-            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.rollback()
-                raise
-
-    def close(self) -> None:
-        """Let the file go; the next call opens it again."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._connection is None:
-            if not self.path.is_file():
-                raise DataError(
-                    "There is no such collection.",
-                    where=str(self.path),
-                    mend="Begin it with `psyalign feedback collect STUDY --raters …`.",
-                )
-            opened = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None, check_same_thread=False)
-            opened.row_factory = sqlite3.Row
-            opened.execute("PRAGMA synchronous = FULL")
-            opened.execute("PRAGMA foreign_keys = ON")
-            self._connection = opened
-        return self._connection
-
-    def create(self, blocks: Sequence[Block], about: Mapping[str, Any]) -> None:
-        """Make the file, whole, with its tasks; `about` is kept as JSON values."""
-        unfinished = self.path.with_suffix(".new")
-        unfinished.unlink(missing_ok=True)
-        unfinished.touch(mode=0o600)
-        connection = sqlite3.connect(unfinished, isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript((files("psyalign.collect") / "schema.sql").read_text(encoding="utf-8"))
-            connection.execute("BEGIN")
-            connection.executemany(
-                "INSERT INTO about VALUES (?, ?)", [(key, json.dumps(value)) for key, value in about.items()]
-            )
-            rows = [(block, task) for block in blocks for task in block.tasks]
-            connection.executemany(
-                "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [_task_row(place, block, task) for place, (block, task) in enumerate(rows)],
-            )
-            connection.execute("COMMIT")
-        finally:
-            connection.close()
-        unfinished.replace(self.path)
-
-    def about(self) -> dict[str, Any]:
-        """What `create` was told."""
-        with self.connect() as connection:
-            rows = connection.execute("SELECT key, value FROM about").fetchall()
-        return {row["key"]: json.loads(row["value"]) for row in rows}
+class Store(CollectionFile):
+    """A collection's file with its raters: who is asked what, and what they answered."""
 
     def set_raters(self, token_hashes: Mapping[str, str]) -> None:
         """These raters, and no others, have a part from now on; what the others answered stays."""
@@ -152,18 +70,6 @@ class Store:
             ).fetchone()
         return None if row is None else str(row["name"])
 
-    def plan(self) -> tuple[list[Block], dict[str, Task]]:
-        """All blocks in their order, and all tasks by id."""
-        if self._plan is None:
-            with self.connect() as connection:
-                rows = connection.execute("SELECT * FROM tasks ORDER BY place").fetchall()
-            grouped: dict[str, list[sqlite3.Row]] = {}
-            for row in rows:
-                grouped.setdefault(row["block"], []).append(row)
-            blocks = [_block(name, members) for name, members in grouped.items()]
-            self._plan = blocks, {task.id: task for block in blocks for task in block.tasks}
-        return self._plan
-
     def next_task(self, rater: str) -> Asked | None:
         """What the rater is asked now; hands out the next block if all is answered. None: part done."""
         self.plan()  # read before, not within, a transaction
@@ -176,6 +82,17 @@ class Store:
             if asked is None and self._hand_out(connection, rater):
                 asked = self._open(connection, rater)
         return asked
+
+    def handed(self, rater: str, assignment: int) -> Asked:
+        """A question that was handed to the rater, answered or not; UsageError if it was not."""
+        with self.connect() as connection:
+            _require_own(connection, rater_id(connection, rater), assignment)
+            row = connection.execute(
+                "SELECT task, round, (SELECT count(*) FROM judgements WHERE assignment = a.id) AS version "
+                "FROM assignments a WHERE id = ?",
+                (assignment,),
+            ).fetchone()
+        return Asked(assignment, self.plan()[1][row["task"]], row["round"], row["version"])
 
     def note_shown(self, rater: str, assignment: int) -> None:
         """Remember when a question was put on a page: time on task is counted from the last such moment."""
@@ -319,37 +236,11 @@ class Store:
         )
         return True
 
-    def handed(self, rater: str, assignment: int) -> Asked:
-        """A question that was handed to the rater, answered or not; UsageError if it was not."""
-        with self.connect() as connection:
-            _require_own(connection, rater_id(connection, rater), assignment)
-            row = connection.execute(
-                "SELECT task, round, (SELECT count(*) FROM judgements WHERE assignment = a.id) AS version "
-                "FROM assignments a WHERE id = ?",
-                (assignment,),
-            ).fetchone()
-        return Asked(assignment, self.plan()[1][row["task"]], row["round"], row["version"])
-
 
 def _require_own(connection: sqlite3.Connection, who: int, assignment: int) -> None:
     row = connection.execute("SELECT rater FROM assignments WHERE id = ?", (assignment,)).fetchone()
     if row is None or row["rater"] != who:
         raise UsageError("This question was not handed to this rater.")
-
-
-def _task_row(place: int, block: Block, task: Task) -> tuple[object, ...]:
-    return (
-        *(task.id, place, block.id, task.kind, task.item, task.response_a, task.response_b),
-        *(task.low, task.high, task.expected, int(block.shared), int(block.anchor), float(block.priority)),
-    )
-
-
-def _block(name: str, rows: Sequence[sqlite3.Row]) -> Block:
-    first = rows[0]
-    names = ("id", "kind", "item", "response_a", "response_b", "low", "high", "expected")
-    tasks = tuple(Task(**{key: row[key] for key in names}) for row in rows)
-    shared, anchor = bool(first["shared"]), bool(first["anchor"])
-    return Block(name, first["kind"], first["item"], tasks, shared, anchor, first["priority"])
 
 
 def _last(connection: sqlite3.Connection, who: int) -> sqlite3.Row | None:

@@ -19,11 +19,11 @@ verdict : object
     ratio after alignment if it is below .8, else null. A change is {value, low, high}, a paired 95%
     interval; what is not known is null.
 sections : list
-    {anchor, title, blocks}. A block has a kind: "paragraph" (text, tone, label), "bullets" and "terms"
-    (entries: a list of {lead, text}), "table" (caption, columns: {title, numeric}, rows: lists of
-    formatted cells, note, emphasis: indices of rows, sources), "figure" (name, caption, alternative
-    text, file, sources). Drawings side by side on the page are blocks of their own. sources are names
-    of tables: there the cells' numbers are unrounded.
+    {anchor, title, blocks}, the same for every kind of report that has sections. A block has a kind:
+    "paragraph" (text, tone, label), "bullets" and "terms" (entries: a list of {lead, text}), "table"
+    (caption, columns: {title, numeric}, rows: lists of formatted cells, note, emphasis: indices of rows,
+    sources), "figure" (name, caption, alternative text, file, sources). Drawings side by side on the page
+    are blocks of their own. sources are names of tables: there the cells' numbers are unrounded.
 tables : object
     For each table of the run: csv and json (files beside this one), rows, and columns: {name, type},
     type being "number", "integer", "boolean" or "text". The JSON file is a list of records.
@@ -43,7 +43,7 @@ from psyalign.report.load import RunTables
 from psyalign.report.plain import plain_value
 from psyalign.report.verdict import accuracy, dif_outcome, refit, shrunk, verdict
 
-__all__ = ["SCHEMA_VERSION", "machine_readable"]
+__all__ = ["SCHEMA_VERSION", "machine_readable", "readable_sections"]
 
 SCHEMA_VERSION = 1
 SOURCE = re.compile(r"([\w-]+)\.csv")
@@ -76,18 +76,33 @@ def machine_readable(tables: RunTables, sections: Sequence[Section]) -> dict[str
             "finished": raw.get("finished"),
         },
         "verdict": _verdict(tables),
-        "sections": [
-            {
-                "anchor": section.anchor,
-                "title": section.title,
-                "blocks": [part for block in section.blocks for part in _blocks(block)],
-            }
-            for section in sections
-        ],
+        "sections": readable_sections(sections),
         "tables": table_files(tables.named()),
     }
     cleaned: dict[str, Any] = plain_value(value)
     return cleaned
+
+
+def readable_sections(sections: Sequence[Section]) -> list[dict[str, Any]]:
+    """The sections of any report as ``report.json`` holds them; the module's text says what a block has.
+
+    Parameters
+    ----------
+    sections : sequence of Section
+
+    Returns
+    -------
+    list of dict
+        One a section; a row of drawings becomes one block a drawing.
+    """
+    return [
+        {
+            "anchor": section.anchor,
+            "title": section.title,
+            "blocks": [part for block in section.blocks for part in _blocks(block)],
+        }
+        for section in sections
+    ]
 
 
 def _study(tables: RunTables) -> dict[str, Any]:

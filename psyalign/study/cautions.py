@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from psyalign.study.rules import Problem, reads_option
+from psyalign.study.problem import Problem
+from psyalign.study.rules import reads_option
 from psyalign.study.schema import Study
 
 __all__ = ["cautions"]

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from psyalign.study.rules import Problem
+from psyalign.study.problem import Problem
 
 __all__ = [
     "Count",

@@ -16,7 +16,7 @@ from psyalign.foundation.errors import StudyError
 from psyalign.foundation.files import read_text
 from psyalign.study.changes import apply_changes, change_of
 from psyalign.study.lines import key_line
-from psyalign.study.rules import Problem
+from psyalign.study.problem import Problem
 from psyalign.study.schema import Group, Study
 
 __all__ = ["load_study"]

@@ -4,7 +4,7 @@ Here are the tables about items, data and groups, and the whole; `learning.py` h
 `judging.py` those about DIF, gates and report.
 
 Types and ranges of single keys are declared here; what several keys must fulfil together
-stands in `rules.py` and is run whenever a `Study` is made. A model never reads a file: whether
+stands in `rules/` and is run whenever a `Study` is made. A model never reads a file: whether
 paths, raters and attributes exist is the business of `checks.py`.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 
 from psyalign.dif.counts.points import ItemCounts
 from psyalign.report import build_report
+from psyalign.report.comparison import Plan, compare_runs, write_comparison
 from psyalign.report.evaluation import Asked, Columns, ScoreRange, measure, read_given, write_evaluation
 from psyalign.report.figures.dif_plots import DifPlots, write_dif_plots
+from tests.report.comparison.conftest import write_two_runs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -133,7 +136,22 @@ def _drawings(folder: Path) -> Path:
     return write_dif_plots(folder, plots)[-1]
 
 
-PAGES: dict[str, Callable[[Path], Path]] = {"run": _run, "evaluation": _evaluation, "drawings": _drawings}
+def _comparison(folder: Path) -> Path:
+    """Two simulated runs compared, of the same persons and of settings that differ."""
+    runs = write_two_runs(folder)
+    manifest = runs[1] / "manifest.json"
+    value = json.loads(manifest.read_text(encoding="utf-8"))
+    value["settings"]["scorer"]["lora"]["rank"] = 4
+    manifest.write_text(json.dumps(value), encoding="utf-8")
+    return write_comparison(compare_runs(*runs, Plan(bootstrap=200)), folder / "out", ["html"])
+
+
+PAGES: dict[str, Callable[[Path], Path]] = {
+    "run": _run,
+    "evaluation": _evaluation,
+    "comparison": _comparison,
+    "drawings": _drawings,
+}
 
 
 @pytest.fixture(scope="session", params=sorted(PAGES))

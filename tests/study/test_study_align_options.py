@@ -6,28 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from psyalign.foundation.errors import StudyError
-from psyalign.study import Align, Study, cautions, check_study, load_study, plan
+from psyalign.study import Align, Study, cautions, check_study, plan
 from psyalign.study.rules import ALIGN_OPTIONS, reads_option
 
-HEAD = """
-[study]
-name = "options"
-seed = 1
-[items]
-bank = "workplace-sjt"
-[data]
-source = "simulate"
-[groups.variety]
-reference = "standard"
-focal = "everyday"
-[align]
-"""
+from .conftest import HEAD, assert_refused, read
 
 
-def read(tmp_path: Path, lines: str) -> Study:
-    (tmp_path / "study.toml").write_text(HEAD + lines + "\n", encoding="utf-8")
-    return load_study(tmp_path)
+def read_align(folder: Path, lines: str) -> Study:
+    return read(folder, f"[align]\n{lines}")
 
 
 def test_new_options_are_off_and_new_arms_are_asked_for_by_name(tmp_path: Path) -> None:
@@ -35,7 +21,7 @@ def test_new_options_are_off_and_new_arms_are_asked_for_by_name(tmp_path: Path) 
     assert not {"distill", "closed_form"} & set(settings.arms)
     assert all(getattr(settings, key) == default for key, (default, _) in ALIGN_OPTIONS.items())
     arms = 'arms = ["baseline", "ppo", "distill", "closed_form"]'
-    study = read(tmp_path, arms)
+    study = read_align(tmp_path, arms)
     assert study.report.primary_arm == "closed_form", "the last aligned arm"
     rows = {row.stage: row for row in plan(study)}
     assert "optimum" in rows["align/distill"].what
@@ -89,12 +75,7 @@ WRONG = [
 def test_options_that_contradict_themselves(
     tmp_path: Path, lines: str, message: str, key: str, mend: str
 ) -> None:
-    with pytest.raises(StudyError) as caught:
-        read(tmp_path, lines)
-    assert message in caught.value.message
-    assert f"[align] {key}" in str(caught.value.where)
-    assert mend in str(caught.value.mend)
-    assert caught.value.exit_code == 2
+    assert_refused(tmp_path, f"[align]\n{lines}", message, f"[align] {key}", mend)
 
 
 def test_options_that_go_together(tmp_path: Path) -> None:
@@ -115,7 +96,7 @@ parity_penalty = 0.5
 [feedback]
 equivalence = "matched_answers"
 """
-    settings = read(tmp_path, lines).align
+    settings = read_align(tmp_path, lines).align
     assert (settings.kl_target, settings.kl_budget, settings.ppo_actions) == (0.05, 0.4, "sampled")
     assert all(getattr(settings, key) != default for key, (default, _) in ALIGN_OPTIONS.items())
 
@@ -126,7 +107,9 @@ FAIR = 'arms = ["baseline", "refit", "equivalence"]\n{}\n[feedback]\nequivalence
 def test_an_arm_reads_the_options_of_each_part_of_its_name(tmp_path: Path) -> None:
     assert reads_option("dpo+equivalence", "equivalence") and reads_option("dpo+equivalence", "dif_penalty")
     assert not reads_option("equivalence", "dif_penalty") and not reads_option("refit", "equivalence")
-    study = read(tmp_path, FAIR.format('equivalence = "expected"\ndif_penalty = 1\nparity_penalty = 1', ""))
+    study = read_align(
+        tmp_path, FAIR.format('equivalence = "expected"\ndif_penalty = 1\nparity_penalty = 1', "")
+    )
     rows = {row.stage: row.what for row in plan(study)}
     assert rows["align/refit"].endswith("; conditional-DIF penalty, demographic-parity penalty")
     assert rows["align/equivalence"] == "equivalence (expected) alone, without score feedback"
@@ -145,7 +128,7 @@ CAUTIONS = [
 
 @pytest.mark.parametrize(("lines", "more", "parts"), CAUTIONS, ids=[f"{row[0]}{row[1]}" for row in CAUTIONS])
 def test_cautions_name_what_was_seen(tmp_path: Path, lines: str, more: str, parts: list[str]) -> None:
-    study = read(tmp_path, FAIR.format(lines, more))
+    study = read_align(tmp_path, FAIR.format(lines, more))
     found = cautions(study)
     assert len(found) == len(parts)
     for caution, part in zip(found, parts, strict=True):
@@ -156,8 +139,9 @@ def test_cautions_name_what_was_seen(tmp_path: Path, lines: str, more: str, part
 
 def test_matching_on_the_scores_that_were_learned_is_cautioned(tmp_path: Path) -> None:
     files = 'source = "files"\nresponses = "r.csv"\nratings = "s.csv"\noperational = "a"\ncriterion = "{}"'
-    text = HEAD.replace('source = "simulate"', files) + 'arms = ["baseline", "refit"]\ndif_penalty = 1\n'
+    head = HEAD.replace('source = "simulate"', files)
+    lines = '[align]\narms = ["baseline", "refit"]\ndif_penalty = 1'
     for criterion, count in (("a", 1), ("b", 0)):
-        (tmp_path / "study.toml").write_text(text.format(criterion), encoding="utf-8")
-        found = [caution.message for caution in cautions(load_study(tmp_path))]
+        study = read(tmp_path, lines, head=head.format(criterion))
+        found = [caution.message for caution in cautions(study)]
         assert len(found) == count and all("operational scores" in message for message in found)

@@ -7,35 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from psyalign.foundation.errors import StudyError
-from psyalign.study import Study, load_study, plan, resolved, resolved_toml
+from psyalign.study import Study, plan, resolved, resolved_toml
 
-HEAD = """
-[study]
-name = "choice"
-seed = 1
-[items]
-bank = "workplace-sjt"
-[data]
-source = "simulate"
-[groups.variety]
-reference = "standard"
-focal = "everyday"
-[feedback]
-equivalence = "matched_answers"
-max_responses = 100
-"""
+from .conftest import assert_refused, read
+
+FEEDBACK = '[feedback]\nequivalence = "matched_answers"\nmax_responses = 100\n'
 BOTH = "[choice]\nbeta = [0.3, 1, 0.1]\nequivalence_weight = [1.0, 0.3]\nfolds = 4"
 ARMS = '[align]\narms = ["baseline", "dpo+equivalence", "ppo+equivalence"]\n'
 
 
-def read(tmp_path: Path, lines: str, *changes: str) -> Study:
-    (tmp_path / "study.toml").write_text(HEAD + lines + "\n", encoding="utf-8")
-    return load_study(tmp_path, changes)
+def read_choice(folder: Path, lines: str, *changes: str) -> Study:
+    return read(folder, FEEDBACK + lines, *changes)
 
 
 def test_without_choice_nothing_changes(tmp_path: Path) -> None:
-    study = read(tmp_path, ARMS)
+    study = read_choice(tmp_path, ARMS)
     assert study.choice is None and "choice" not in resolved(study)
     assert resolved(study)["align"]["beta"] == 0.1
     assert not any(row.stage.startswith("choice") for row in plan(study))
@@ -43,7 +29,7 @@ def test_without_choice_nothing_changes(tmp_path: Path) -> None:
 
 def test_what_is_chosen_has_no_value_before_the_run(tmp_path: Path) -> None:
     """So that the resolved study can be read again, and that no table shows a default that is not used."""
-    study = read(tmp_path, ARMS + BOTH)
+    study = read_choice(tmp_path, ARMS + BOTH)
     assert study.choice is not None and study.choice.chosen_keys == ("beta", "equivalence_weight")
     assert study.choice.criterion == "rps"
     assert not {"beta", "equivalence_weight"} & set(resolved(study)["align"])
@@ -52,26 +38,28 @@ def test_what_is_chosen_has_no_value_before_the_run(tmp_path: Path) -> None:
 
 
 def test_the_weight_is_chosen_by_the_arm_called_after_or_by_the_first_that_joins(tmp_path: Path) -> None:
-    assert read(tmp_path, ARMS + BOTH).weighed_arm == "ppo+equivalence", "the last aligned arm is 'after'"
+    assert read_choice(tmp_path, ARMS + BOTH).weighed_arm == "ppo+equivalence", (
+        "the last aligned arm is 'after'"
+    )
     after = '[report]\nprimary_arm = "dpo+equivalence"\n'
-    assert read(tmp_path, ARMS + after + BOTH).weighed_arm == "dpo+equivalence"
-    assert read(tmp_path, BOTH).weighed_arm == "dpo+equivalence", "equivalence alone cannot be weighed"
+    assert read_choice(tmp_path, ARMS + after + BOTH).weighed_arm == "dpo+equivalence"
+    assert read_choice(tmp_path, BOTH).weighed_arm == "dpo+equivalence", "equivalence alone cannot be weighed"
 
 
 def test_the_plan_says_what_a_choice_costs(tmp_path: Path) -> None:
-    rows = {row.stage: row for row in plan(read(tmp_path, f"{ARMS}[reward]\nensemble = 3\n{BOTH}"))}
+    rows = {row.stage: row for row in plan(read_choice(tmp_path, f"{ARMS}[reward]\nensemble = 3\n{BOTH}"))}
     assert "0.3, 1, 0.1 by 4-fold" in rows["choice/beta"].what
     assert rows["choice/beta"].cost_note.startswith("12 trainings of the reward model, each 6 epochs")
     note = rows["choice/equivalence"].cost_note
     assert note.startswith("8 trainings of ppo+equivalence") and "75% of ≤ 100 responses" in note
     assert "reward model" not in note and "inner steps" in note
-    alone = plan(read(tmp_path, f"{ARMS}[choice]\nequivalence_weight = [0.3, 1.0]"))
+    alone = plan(read_choice(tmp_path, f"{ARMS}[choice]\nequivalence_weight = [0.3, 1.0]"))
     rows = {row.stage: row for row in alone}
     assert "choice/beta" not in rows and "5 trainings of the reward" in rows["choice/equivalence"].cost_note
 
 
 def test_a_choice_can_be_taken_back_for_one_run(tmp_path: Path) -> None:
-    study = read(tmp_path, ARMS + "[choice]\nbeta = [0.1, 0.3]", "choice.beta=[]", "align.beta=0.2")
+    study = read_choice(tmp_path, ARMS + "[choice]\nbeta = [0.1, 0.3]", "choice.beta=[]", "align.beta=0.2")
     assert study.align.beta == 0.2 and resolved(study)["align"]["beta"] == 0.2
 
 
@@ -109,9 +97,4 @@ WRONG = [
 def test_choices_that_contradict_themselves(
     tmp_path: Path, lines: str, message: str, key: str, mend: str
 ) -> None:
-    with pytest.raises(StudyError) as caught:
-        read(tmp_path, lines)
-    assert message in caught.value.message
-    assert key in str(caught.value.where)
-    assert mend in str(caught.value.mend)
-    assert caught.value.exit_code == 2
+    assert_refused(tmp_path, FEEDBACK + lines, message, key, mend)

@@ -4,40 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
+from psyalign.study import load_study, resolved, resolved_toml
 
-from psyalign.foundation.errors import StudyError
-from psyalign.study import Study, load_study, resolved, resolved_toml
+from .conftest import assert_refused, read
 
-STUDY = """
-[study]
-name = "purpose"
-seed = 1
-[items]
-bank = "workplace-sjt"
-[data]
-source = "simulate"
-[groups.variety]
-reference = "standard"
-focal = "everyday"
-[align]
-arms = ["baseline", "dpo"]
-[report]
-"""
-
-
-def read(tmp_path: Path, lines: str = "") -> Study:
-    (tmp_path / "study.toml").write_text(STUDY + lines + "\n", encoding="utf-8")
-    return load_study(tmp_path)
+REPORT = '[align]\narms = ["baseline", "dpo"]\n[report]\n'
 
 
 def test_nothing_is_stated_by_default(tmp_path: Path) -> None:
-    report = read(tmp_path).report
+    report = read(tmp_path, REPORT).report
     assert (report.use, report.users) == ("", "")
 
 
 def test_what_is_stated_is_kept_word_by_word(tmp_path: Path) -> None:
-    study = read(tmp_path, 'use = "Practice \\"only\\"."\nusers = "Trainers"')
+    study = read(tmp_path, REPORT + 'use = "Practice \\"only\\"."\nusers = "Trainers"')
     assert resolved(study)["report"]["use"] == 'Practice "only".'
     (tmp_path / "again").mkdir()
     (tmp_path / "again" / "study.toml").write_text(resolved_toml(study), encoding="utf-8")
@@ -45,5 +25,4 @@ def test_what_is_stated_is_kept_word_by_word(tmp_path: Path) -> None:
 
 
 def test_a_use_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="use"):
-        read(tmp_path, "use = 3")
+    assert_refused(tmp_path, REPORT + "use = 3", "'use' must be text", "[report] use", "'use'")

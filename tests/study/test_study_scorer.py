@@ -7,30 +7,12 @@ from typing import get_args
 
 import pytest
 
-from psyalign.foundation.errors import StudyError
-from psyalign.study import Study, load_study, plan, resolved
+from psyalign.study import Study, plan, resolved
 from psyalign.study.learning import Scorer
 
-STUDY = """
-[study]
-name = "options"
-seed = 1
-[items]
-bank = "workplace-sjt"
-[data]
-source = "simulate"
-[groups.variety]
-reference = "standard"
-focal = "everyday"
-[align]
-arms = ["baseline", "dpo"]
-[scorer]
-"""
+from .conftest import assert_refused, read
 
-
-def read(tmp_path: Path, lines: str) -> Study:
-    (tmp_path / "study.toml").write_text(STUDY + lines + "\n", encoding="utf-8")
-    return load_study(tmp_path)
+SCORER = '[align]\narms = ["baseline", "dpo"]\n[scorer]\n'
 
 
 def sft_line(study: Study) -> str:
@@ -38,7 +20,7 @@ def sft_line(study: Study) -> str:
 
 
 def test_by_default_cross_entropy_without_weights(tmp_path: Path) -> None:
-    study = read(tmp_path, "")
+    study = read(tmp_path, SCORER)
     assert (study.scorer.loss, study.scorer.class_weights) == ("cross_entropy", "none")
     assert resolved(study)["scorer"]["loss"] == "cross_entropy"
     assert sft_line(study).endswith("on the adjudicated scores")
@@ -54,7 +36,7 @@ def test_by_default_cross_entropy_without_weights(tmp_path: Path) -> None:
     ],
 )
 def test_the_plan_says_what_is_out_of_the_ordinary(tmp_path: Path, lines: str, end: str) -> None:
-    assert sft_line(read(tmp_path, lines)).endswith(end)
+    assert sft_line(read(tmp_path, SCORER + lines)).endswith(end)
 
 
 @pytest.mark.parametrize(
@@ -66,9 +48,7 @@ def test_the_plan_says_what_is_out_of_the_ordinary(tmp_path: Path, lines: str, e
     ],
 )
 def test_values_that_there_are_not(tmp_path: Path, lines: str, message: str, mend: str) -> None:
-    with pytest.raises(StudyError) as caught:
-        read(tmp_path, lines)
-    assert message in caught.value.message and mend in str(caught.value.mend)
+    assert_refused(tmp_path, SCORER + lines, message, "[scorer] ", mend)
 
 
 def test_the_study_file_and_the_scorer_know_the_same_losses() -> None:

@@ -23,7 +23,7 @@ from psyalign.foundation.seeds import derive_seed
 from psyalign.foundation.tables import read_table, write_parquet
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.data import group_of, read_persons, read_texts
-from psyalign.pipeline.stages.feedback import direct_ratings, feedback_tables, response_preferences
+from psyalign.pipeline.stages.feedback_records import direct_ratings, feedback_tables, response_preferences
 from psyalign.pipeline.stages.rater_policy import has_policy, kept_weights, single_judgements
 
 __all__ = [

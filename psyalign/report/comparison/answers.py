@@ -28,8 +28,7 @@ FAIR = {
     "moved": "on {} DIF is not the same in B, but it is not shown to be nearer to zero or further from it",
     "small": "on {} neither is shown to be fairer, and the difference in mean DIF is shown to be small",
     "no_evidence": "on {} there is no evidence of a difference in mean DIF, which does not show that A "
-    "and B are "
-    "equally fair",
+    "and B are equally fair",
     "untested": "on {} this cannot be said: the difference could not be tested",
 }
 ACCURACY = {
@@ -38,8 +37,7 @@ ACCURACY = {
     "small": "There is no evidence of a difference in agreement with the human scores, and it is shown to be "
     "smaller than ±{}",
     "no_evidence": "There is no evidence of a difference in agreement with the human scores, which does "
-    "not show "
-    "that there is none",
+    "not show that there is none",
     "untested": "Whether agreement with the human scores differs was not tested",
 }
 
@@ -226,8 +224,7 @@ def cautions(found: Compared) -> list[tuple[str, str]]:
         (
             "One training each.",
             "Intervals say how far other persons would have changed the figures, not how far another "
-            "training "
-            "would have: that B’s settings are better in general takes several seeds of each.",
+            "training would have: that B’s settings are better in general takes several seeds of each.",
         )
     )
     entries += _people(found)
@@ -237,10 +234,9 @@ def cautions(found: Compared) -> list[tuple[str, str]]:
     entries.append(
         (
             "Many figures.",
-            f"The p values of this page are corrected for its tests (Holm), those of items for the number of "
-            f"items. The {count(tests)} tests in the tables on agreement, groups, DIF over items and "
-            "alignment are "
-            "not: about one in twenty is below .05 by chance alone.",
+            "The p values of this page are corrected for its tests (Holm), those of items for the number "
+            f"of items. The {count(tests)} tests in the tables on agreement, groups, DIF over items and "
+            "alignment are not: about one in twenty is below .05 by chance alone.",
         )
     )
     entries.append(
@@ -293,9 +289,8 @@ def _people(found: Compared) -> list[tuple[str, str]]:
         return []
     text = (
         f"Differences are those of the {count(len(common.rows))} responses of {count(common.n_persons)} "
-        "persons "
-        "whom both runs audited; each run’s own figures are of all that it audited. The two can point "
-        "different ways."
+        "persons whom both runs audited; each run’s own figures are of all that it audited. The two can "
+        "point different ways."
     )
     return [("Part of the persons.", text)]
 

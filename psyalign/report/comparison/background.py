@@ -74,9 +74,8 @@ def gates_sections(found: Compared) -> list[Section]:
             stressed.add(place)
         rows.append((title, *cells, asked))
     note = (
-        "Each run judged on all its own audit persons; a gate can change sides by chance, and that it "
-        "did is not "
-        "tested. Stressed: not the same in both."
+        "Each run judged on all its own audit persons; a gate can change sides by chance, and that it did "
+        "is not tested. Stressed: not the same in both."
     )
     block = Table(
         "Gates of the runs’ own scorers: result and value.",
@@ -95,30 +94,25 @@ def method_section(found: Compared) -> Section:
         (
             "Intervals.",
             f"95% percentile intervals from {count(found.plan.bootstrap)} samples of persons, drawn with "
-            "replacement "
-            f"with all their responses, the same draws for both runs (seed {found.plan.seed}; for DIF "
-            "within each "
-            "group). A run’s own intervals are those of its report.",
+            f"replacement with all their responses, the same draws for both runs (seed {found.plan.seed}; "
+            "for DIF within each group). A run’s own intervals are those of its report.",
         ),
         (
             "Items.",
             "SMD and Mantel statistics are linear in the scores: run on the differences B − A they test "
-            "the change "
-            "itself. Persons are matched on the total of the human scores that both runs have.",
+            "the change itself. Persons are matched on the total of the human scores that both runs have.",
         ),
         (
             "First page.",
             "Its tests (mean ES and mean ES² on each grouping, QWK) are corrected together by Holm’s "
-            "method. “Nearer "
-            "to zero” and “further” need two things: mean ES differs, and the interval of the difference "
-            "in |mean "
-            "ES| excludes zero.",
+            "method. “Nearer to zero” and “further” need two things: mean ES differs, and the interval of "
+            "the difference in |mean ES| excludes zero.",
         ),
         (
             "Paired are",
-            "responses of the same person to the same item with the same text and the same human score "
-            "in both runs. "
-            "Persons who are in different groups in the two runs are left out of the comparison by group.",
+            "responses of the same person to the same item with the same text and the same human score in "
+            "both runs. Persons who are in different groups in the two runs are left out of the "
+            "comparison by group.",
         ),
     )
     return Section("method", "How it was computed", (Bullets(entries),))

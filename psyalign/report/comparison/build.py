@@ -13,14 +13,15 @@ from psyalign.report.comparison.compared import Compared
 from psyalign.report.comparison.drawings import origin_words
 from psyalign.report.comparison.judged import Tested, judge_accuracy, judge_fairness
 from psyalign.report.comparison.sections import comparison_sections
-from psyalign.report.content import Figure, FigureRow, Section
+from psyalign.report.content import Section
 from psyalign.report.cover import Cover
 from psyalign.report.documents import table_files, write_documents
+from psyalign.report.machine_readable import readable_sections
 from psyalign.report.plain import plain, plain_value
 
 __all__ = ["SCHEMA_VERSION", "comparison_json", "write_comparison"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def write_comparison(found: Compared, out: Path, formats: Sequence[str] = ("html", "docx", "json")) -> Path:
@@ -82,7 +83,9 @@ def comparison_json(found: Compared, sections: Sequence[Section]) -> dict[str, A
     run, scorer (arm), origin, seed, finished; plan; paired: whether, reason, persons, responses, whole;
     verdict: fairness (a list by grouping: kind, square, small, and mean_es and mean_square with a, b,
     difference as {value, low, high} and the corrected p), agreement (kind, small, qwk), answers and cautions
-    (texts); sections as in the page (drawings by file); tables (name -> csv, json, rows, columns).
+    (texts); sections and tables as in the report of a run (`psyalign.report.machine_readable`).
+
+    schema_version is 2; in 1 the blocks of a section had another layout.
     """
     value = {
         "schema": "psyalign-comparison",
@@ -98,10 +101,7 @@ def comparison_json(found: Compared, sections: Sequence[Section]) -> dict[str, A
             "whole": found.common.whole,
         },
         "verdict": _verdict(found),
-        "sections": [
-            {"anchor": part.anchor, "title": part.title, "blocks": [_block(block) for block in part.blocks]}
-            for part in sections
-        ],
+        "sections": readable_sections(sections),
         "tables": table_files(found.named()),
     }
     cleaned: dict[str, Any] = plain_value(value)
@@ -146,19 +146,3 @@ def _verdict(found: Compared) -> dict[str, Any]:
 def _tested(found: Tested) -> dict[str, Any]:
     parts = {"a": found.a, "b": found.b, "difference": found.difference}
     return {**{name: of._asdict() for name, of in parts.items()}, "p": found.p}
-
-
-def _block(block: Any) -> dict[str, Any]:
-    if isinstance(block, FigureRow):
-        return {"kind": block.kind, "figures": [_block(figure) for figure in block.figures]}
-    if isinstance(block, Figure):
-        return {
-            "kind": block.kind,
-            "name": block.name,
-            "caption": block.caption,
-            "file": f"figures/{block.name}.svg",
-        }
-    record = asdict(block)
-    if "emphasis" in record:
-        record["emphasis"] = sorted(record["emphasis"])
-    return record

@@ -60,11 +60,9 @@ def arrows_figure(found: Compared, group: Group) -> Figure:
     whom = "" if found.common.whole else ", on the persons whom both runs audited"
     caption = (
         f"DIF per item on {group.attribute}, from A (circle) to B (arrow’s head){whom}: towards the line "
-        "at zero is "
-        "less DIF. A filled head is a change that the paired test shows, corrected for the number of "
-        "items; a hollow "
-        f"one may be chance. The darker band is |ES| ≤ {bounded(found.rules.moderate)}; words at the right: "
-        "what became of the item’s flag."
+        "at zero is less DIF. A filled head is a change that the paired test shows, corrected for the "
+        "number of items; a hollow one may be chance. The darker band is |ES| ≤ "
+        f"{bounded(found.rules.moderate)}; words at the right: what became of the item’s flag."
     )
     return Figure(name, caption, svg, source="dif_items.csv")
 
@@ -88,8 +86,8 @@ def differences_figure(found: Compared) -> Figure | None:
     svg = estimate_rows(labels, roles, panels, name="differences", origin=origin_words(found), title=title)
     caption = (
         "Differences B − A of each arm with 95% intervals, not corrected for their number. Right of the "
-        "line: larger "
-        "in B. A mean ES that rises is nearer to zero if it was below it. Square: the runs’ own scorers."
+        "line: larger in B. A mean ES that rises is nearer to zero if it was below it. Square: the runs’ "
+        "own scorers."
     )
     return Figure("differences", caption, svg, source="accuracy.csv, dif.csv")
 

@@ -1,5 +1,4 @@
-"""The parts of a comparison in reading order: answers, what differs, accuracy, groups, DIF, gates, "
-"alignment."""
+"""The parts of a comparison in reading order, from the answers to how it was computed."""
 
 from __future__ import annotations
 
@@ -87,9 +86,8 @@ def _own_note(found: Compared) -> str:
     if found.common.whole:
         return "Both runs audited the same responses: differences are paired."
     return (
-        "A and B: all audit responses of the run. B − A: the responses that both runs audited, paired; "
-        "it need not "
-        "be the difference of the two columns before it."
+        "A and B: all audit responses of the run. B − A: the responses that both runs audited, paired; it "
+        "need not be the difference of the two columns before it."
     )
 
 
@@ -144,8 +142,7 @@ def _groups(found: Compared) -> list[Section]:
         return []
     text = (
         "How well the scores of each group agree with its human scores, and the gap between the groups "
-        "(focal minus "
-        "reference). That a gap differs between the runs is tested on the same persons."
+        "(focal minus reference). That a gap differs between the runs is tested on the same persons."
     )
     rows, stressed = _rows(found, table, "metric", METRICS, ("grouping", "level"))
     block = Table(
@@ -153,8 +150,7 @@ def _groups(found: Compared) -> list[Section]:
         column("Arm", "Grouping", "Group", "Figure", "A", "B", "B − A", "95% CI", "p", text=(0, 1, 2, 3)),
         rows,
         note=f"{_own_note(found)} SMD is in SDs of all human scores. p is not corrected. Groups of fewer "
-        "than "
-        "10 persons are not shown.",
+        "than 10 persons are not shown.",
         emphasis=stressed,
         folded=True,
         source="groups.csv",
@@ -179,8 +175,7 @@ def _dif(found: Compared) -> list[Section]:
     rows, stressed = _rows(found, found.tables["dif"], "statistic", OVER, ("grouping",))
     note = (
         f"{_own_note(found)} p is not corrected. Mean |ES|, the largest |ES| and counts of flags are not "
-        "tested: "
-        "chance makes them larger, most where DIF is small. Mean ES² stands in for them."
+        "tested: chance makes them larger, most where DIF is small. Mean ES² stands in for them."
     )
     blocks.append(
         Table(
@@ -199,12 +194,9 @@ def _reading(found: Compared) -> str:
     rules = found.rules
     text = (
         "Persons are compared with persons of the same human total, which neither run can move. An item "
-        "is flagged "
-        f"if its class is BB or CC: significant and |ES| > {bounded(rules.moderate)}. The change of an "
-        "item is "
-        "tested on the differences of the two scores of the same responses, in closed form; its p is "
-        "corrected for "
-        "the number of items."
+        f"is flagged if its class is BB or CC: significant and |ES| > {bounded(rules.moderate)}. The "
+        "change of an item is tested on the differences of the two scores of the same responses, in "
+        "closed form; its p is corrected for the number of items."
     )
     if not rules.agreed:
         text += " The two studies flag by different rules; the usual ones are used for the comparison."
@@ -236,13 +228,10 @@ def _items(found: Compared, group: Group) -> Table:
         f"DIF per item on {group.attribute}, runs’ own scorers.",
         column("Item", "A", "B", "B − A", "95% CI", "p adj.", "From A to B", text=(0, 6)),
         tuple(rows),
-        note=f"A and B: effect size, class, 95% interval. {tested} Stressed: a change is shown. "
-        "“stable "
+        note=f"A and B: effect size, class, 95% interval. {tested} Stressed: a change is shown. “stable "
         "clean”: flagged in neither; “resolved”, “introduced”: the flag went or came, with a tested "
-        "change; “stable "
-        "dif”: flagged in A, and no tested change undid that; “inherited”, “masked”: also, or only, "
-        "flagged in the "
-        "human scores. All arms are in the file.",
+        "change; “stable dif”: flagged in A, and no tested change undid that; “inherited”, “masked”: "
+        "also, or only, flagged in the human scores. All arms are in the file.",
         emphasis=frozenset(stressed),
         source="dif_items.csv",
     )
@@ -257,9 +246,8 @@ def _alignment(found: Compared) -> list[Section]:
     rows, stressed = _rows(found, aligned, "figure", words)
     note = (
         "Both in nats of reward or KL. The KL counts from each run’s own baseline, the optimality gap "
-        "also from its own "
-        "reward model and β: gaps of two runs are not on one scale unless those are the same, and are "
-        "not tested."
+        "also from its own reward model and β: gaps of two runs are not on one scale unless those are the "
+        "same, and are not tested."
     )
     block = Table(
         "How far alignment moved the scorers, and how far they are from the optimum of their own objective.",

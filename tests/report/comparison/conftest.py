@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-RunMaker = Callable[..., Path]
+from tests.report.conftest import write_run
+
 ScoredMaker = Callable[..., Path]
 
 SECRET = "a private sentence nobody may print"
@@ -60,37 +62,31 @@ def policy(human: pd.DataFrame, shift: np.ndarray, noise: float, seed: int) -> p
     return table.assign(**{f"l{k}": logs[:, k] for k in range(POINTS)})
 
 
-@pytest.fixture(scope="session", name="write_scored")
-def write_scored_fixture(write_run: RunMaker) -> ScoredMaker:
-    """Writes a run with scores of its persons: write_scored(folder, shift=-0.6, noise=0.4, seed=1)."""
-
-    def write(
-        folder: Path,
-        *,
-        shift: float = -0.6,
-        noise: float = 0.4,
-        seed: int = 1,
-        people_seed: int = 5,
-        n_persons: int = PERSONS,
-        **options: object,
-    ) -> Path:
-        titles = options.pop("titles", TITLES)
-        run = write_run(folder, **{"arms": ARMS, "titles": titles, "seed": seed, **options})
-        persons, human = people(people_seed, n_persons)
-        focal = human["person"].map(persons.set_index("person")["variety"]).eq("everyday").to_numpy(float)
-        texts = human[["person", "item", "split"]].assign(primary=True, wording="plain")
-        texts["response_id"] = texts["person"] + "|" + texts["item"]
-        texts["response"] = [f"{SECRET} {k}" for k in range(len(texts))]
-        write_table(run / "data" / "persons.parquet", persons)
-        write_table(run / "data" / "criterion.parquet", human)
-        write_table(run / "data" / "texts.parquet", texts)
-        for place, arm in enumerate(options.get("arms", ARMS)):  # type: ignore[call-overload]
-            by = shift if arm == "equivalence" else -0.8
-            scores = policy(human, by * focal, noise, seed=100 * seed + place)
-            write_table(run / "scores" / arm / "scores.parquet", scores)
-        return run
-
-    return write
+def write_scored(
+    folder: Path,
+    *,
+    shift: float = -0.6,
+    noise: float = 0.4,
+    seed: int = 1,
+    people_seed: int = 5,
+    n_persons: int = PERSONS,
+    **options: Any,
+) -> Path:
+    """Write a run with scores of its persons; `shift` is the focal group's in the arm "equivalence"."""
+    run = write_run(folder, **{"arms": ARMS, "titles": TITLES, "seed": seed, **options})
+    persons, human = people(people_seed, n_persons)
+    focal = human["person"].map(persons.set_index("person")["variety"]).eq("everyday").to_numpy(float)
+    texts = human[["person", "item", "split"]].assign(primary=True, wording="plain")
+    texts["response_id"] = texts["person"] + "|" + texts["item"]
+    texts["response"] = [f"{SECRET} {k}" for k in range(len(texts))]
+    write_table(run / "data" / "persons.parquet", persons)
+    write_table(run / "data" / "criterion.parquet", human)
+    write_table(run / "data" / "texts.parquet", texts)
+    for place, arm in enumerate(options.get("arms", ARMS)):
+        by = shift if arm == "equivalence" else -0.8
+        scores = policy(human, by * focal, noise, seed=100 * seed + place)
+        write_table(run / "scores" / arm / "scores.parquet", scores)
+    return run
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
@@ -99,15 +95,26 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     table.to_parquet(path, index=False)
 
 
-@pytest.fixture(scope="session")
-def scored_runs(write_scored: ScoredMaker, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Runs "first" and "second" of the study "demo"; the second is nearer the human scores. Read only."""
-    study = tmp_path_factory.mktemp("home") / "studies" / "demo"
+def write_two_runs(home: Path) -> tuple[Path, Path]:
+    """Runs "first" and "second" of the study "demo"; the second is nearer the human scores."""
+    study = home / "studies" / "demo"
     study.mkdir(parents=True)
     (study / "study.toml").write_text(STUDY, encoding="utf-8")
     first = write_scored(study / "runs" / "first")
     second = write_scored(study / "runs" / "second", shift=-0.2, noise=0.3, seed=2)
     return first, second
+
+
+@pytest.fixture(name="write_scored")
+def write_scored_fixture() -> ScoredMaker:
+    """`write_scored` itself: write_scored(folder, shift=-0.6, noise=0.4, seed=1)."""
+    return write_scored
+
+
+@pytest.fixture(scope="session")
+def scored_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The two runs of `write_two_runs`. Read only."""
+    return write_two_runs(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture

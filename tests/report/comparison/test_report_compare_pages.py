@@ -76,7 +76,7 @@ def test_documents_hold_the_same_and_no_response_text(scored_runs: tuple[Path, P
         assert SECRET not in word.read("word/document.xml").decode()
         assert "Is B fairer than A?" in word.read("word/document.xml").decode()
     value = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert value["schema"] == "psyalign-comparison"
+    assert (value["schema"], value["schema_version"]) == ("psyalign-comparison", 2)
     assert value["runs"]["a"]["run"] == "first"
     assert value["verdict"]["fairness"][0]["kind"] == "nearer"
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -85,6 +85,28 @@ def test_documents_hold_the_same_and_no_response_text(scored_runs: tuple[Path, P
     assert set(anchors) >= {"answer", "asked", "accuracy", "groups", "dif", "method", "files"}
     for table in value["tables"].values():
         assert len(pd.read_csv(tmp_path / table["csv"])) == table["rows"]
+
+
+def test_sections_are_laid_out_as_in_the_report_of_a_run(
+    scored_runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """The keys of a block are those that `psyalign.report.machine_readable` documents."""
+    write_comparison(compare_runs(*scored_runs), tmp_path, ["json"])
+    value = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    blocks = [block for section in value["sections"] for block in section["blocks"]]
+    assert {block["kind"]: set(block) for block in blocks} == {
+        "paragraph": {"kind", "text", "tone", "label"},
+        "bullets": {"kind", "entries"},
+        "terms": {"kind", "entries"},
+        "table": {"kind", "caption", "columns", "rows", "note", "emphasis", "sources"},
+        "figure": {"kind", "name", "caption", "alternative", "file", "sources"},
+    }
+    for block in blocks:
+        assert set(block.get("sources", [])) <= set(value["tables"])
+        if block["kind"] == "figure":
+            assert (tmp_path / block["file"]).is_file()
+            assert len(block["alternative"]) > 10 and block["alternative"] != block["caption"]
+            assert block["sources"]
 
 
 def test_the_same_runs_give_the_same_bytes(scored_runs: tuple[Path, Path], tmp_path: Path) -> None:
