@@ -13,6 +13,7 @@ from psyalign.cli.collections import collection_file
 from psyalign.cli.feedback_import import FormatName, export_elsewhere, import_feedback_file, show_transfer
 from psyalign.cli.feedback_judge import judge_feedback
 from psyalign.cli.feedback_raters import rater_statistics
+from psyalign.cli.feedback_worth import judgements_worth
 from psyalign.cli.output import paint, show_table
 from psyalign.cli.study import AsJson, StudyPath, study_file
 
@@ -227,6 +228,7 @@ def export(
 app.command("import")(import_feedback_file)
 app.command("judge")(judge_feedback)
 app.command("raters")(rater_statistics)
+app.command("worth")(judgements_worth)
 
 
 def _load(path: Path) -> Study:

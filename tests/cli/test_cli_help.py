@@ -33,7 +33,7 @@ def test_the_commands_are_these() -> None:
     top = ["init", "demo", "doctor", "score", "evaluate"]
     grouped = {"items": ["check", "show"], "data": ["import", "check"], "study": ["check", "plan", "run"]}
     grouped |= {"report": ["build", "compare"], "dif": ["test", "compare", "power"]}
-    grouped |= {"feedback": ["collect", "status", "raters", "judge", "export", "import"]}
+    grouped |= {"feedback": ["collect", "status", "raters", "judge", "worth", "export", "import"]}
     assert sorted(NAMES) == sorted(
         [*top, *(f"{group} {name}" for group in grouped for name in grouped[group])]
     )

@@ -10,11 +10,12 @@ import pandas as pd
 
 from psyalign.align.detectors import person_weights
 from psyalign.feedback import ResponsePreference, read_records
-from psyalign.foundation.seeds import derive_seed, generator, unit_interval
+from psyalign.foundation.seeds import generator
 from psyalign.foundation.tables import read_table
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.audit import Audit
 from psyalign.pipeline.stages.data import read_scores, read_texts
+from psyalign.pipeline.stages.holdout import held_out
 from psyalign.pipeline.stages.judgements import score_feedback
 from psyalign.pipeline.stages.reward import matrix
 
@@ -166,10 +167,6 @@ def _learned_from(run: Run, responses: pd.DataFrame) -> set[str]:
     for record in read_records(run.path("feedback", "records.jsonl")):
         if isinstance(record, ResponsePreference):
             judged |= {record.response_a, record.response_b}
-    seed = derive_seed(run.study.study.seed, "reward")  # as in the stage "reward"
-    held = {
-        person: unit_interval(seed, "holdout", person) < run.study.reward.holdout
-        for person in responses["person"].unique()
-    }
+    held = held_out(run.study.study.seed, run.study.reward.holdout, responses["person"].unique())
     used = responses["response_id"].isin(judged) & ~responses["person"].map(held).astype(bool)
     return set(responses.loc[used, "response_id"])

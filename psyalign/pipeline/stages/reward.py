@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ import torch
 from psyalign.feedback.raters import OUTCOMES
 from psyalign.foundation.errors import DataError, RunError
 from psyalign.foundation.hashing import hash_file
-from psyalign.foundation.seeds import derive_seed, unit_interval
+from psyalign.foundation.seeds import derive_seed
 from psyalign.foundation.tables import read_table, write_parquet
 from psyalign.pipeline.run import CHECKPOINT, Run
 from psyalign.pipeline.stages.data import read_scores, read_texts
+from psyalign.pipeline.stages.holdout import held_out
 from psyalign.pipeline.stages.judgements import (
     adjust_severity,
     comparison_table,
@@ -40,6 +41,7 @@ __all__ = [
     "train_ensemble",
     "work",
     "write_matrix",
+    "write_members",
 ]
 
 # What a stage leaves besides its results.
@@ -81,7 +83,8 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
     _reference(run, folder, texts)
     warnings = adjust_severity(run, folder) if run.study.reward.adjust_severity else []
     write_raters(run, folder)
-    material = reward_material(run, texts, _holdout(run, texts["person"].unique()))
+    kept = held_out(run.study.study.seed, run.study.reward.holdout, texts["person"].unique())
+    material = reward_material(run, texts, kept)
     start, checkpoint = _start(run, folder), folder / "checkpoint.safetensors"
     ensemble = train_ensemble(run, material, start, checkpoint)
     ensemble.save(folder)
@@ -93,6 +96,7 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
     write_matrix(folder / "rewards.parquet", scored["response_id"], combined(members, ensemble.how))
     if len(members) > 1:
         write_matrix(folder / "spread.parquet", scored["response_id"], spread(members))
+        write_members(folder / "members.parquet", scored["response_id"], members)
     write_parquet(folder / "loss.parquet", loss_table(_mean_history(ensemble)))
     metrics, bins = reward_metrics(run, _judged(run, folder, material))
     write_parquet(folder / "metrics.parquet", metrics)
@@ -101,12 +105,6 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
     names = {path.relative_to(folder).as_posix(): path for path in paths}
     hashes = {name: hash_file(path) for name, path in names.items() if not name.startswith(CHECKPOINT)}
     return {"fingerprint": ensemble.fingerprint(), "frozen": hashes, "warnings": warnings}
-
-
-def _holdout(run: Run, persons: Iterable[str]) -> dict[str, bool]:
-    """Which persons are kept for the reward model's accuracy."""
-    share, seed = run.study.reward.holdout, derive_seed(run.study.study.seed, "reward")
-    return {name: unit_interval(seed, "holdout", name) < share for name in persons}
 
 
 def reward_material(run: Run, texts: pd.DataFrame, kept: Mapping[str, bool]) -> Material:
@@ -275,6 +273,18 @@ def write_matrix(path: Path, ids: pd.Series, values: np.ndarray) -> None:
     table = pd.DataFrame(values, columns=[f"s{score}" for score in range(values.shape[1])])
     table.insert(0, "response_id", ids.to_numpy())
     write_parquet(path, table)
+
+
+def write_members(path: Path, ids: pd.Series, rewards: np.ndarray) -> None:
+    """Keep the members' rewards (M, N, K): response_id, member (from 1), s0, s1 …"""
+    tables = [
+        pd.DataFrame(values, columns=[f"s{score}" for score in range(values.shape[1])]).assign(
+            response_id=ids.to_numpy(), member=member
+        )
+        for member, values in enumerate(rewards, start=1)
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    write_parquet(path, table[["response_id", "member", *tables[0].columns[:-2]]])
 
 
 def matrix(path: Path, ids: pd.Series) -> np.ndarray:
