@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 # Without wording_seeds, which takes hours: run it by hand.
-BENCHMARKS := scoring dif_speed dif_rates rater_error_null alignment trl_losses evaluate
+BENCHMARKS := scoring dif_speed dif_rates rater_error_null rater_recovery alignment trl_losses evaluate
 
 .PHONY: demo test test-slow check bench clean
 

@@ -32,7 +32,7 @@ LARGEST_FORM = 64 * 1024  # bytes
 LONGEST_COMMENT = 2000  # characters
 MONTH = 30 * 24 * 3600
 DAY = 24 * 3600.0
-STATIC = {"collect.css": "text/css", "collect.js": "text/javascript"}
+STATIC = {"collect.css": "text/css", "collect.js": "text/javascript", "favicon.svg": "image/svg+xml"}
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ async def manage(request: Request) -> Response:
 
 
 async def static(request: Request) -> Response:
-    """The style sheet and the script."""
+    """The style sheet, the script and the icon."""
     name = request.path_params["name"]
     if name not in STATIC:
         raise HTTPException(404, "There is no such page.")

@@ -1,11 +1,8 @@
-"""What tests of the rating page share: two made-up items, responses of twelve persons; forms of a page."""
+"""What tests of the rating page share: two made-up items, responses of twelve persons."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +10,10 @@ import pandas as pd
 import pytest
 
 from psyalign.collect import Collection, Material, Settings, begin
-from psyalign.items import Exemplar, Item, RubricPoint
+
+from .simulated_raters import made_item
 
 SECRET = "a private sentence nobody may log"
-
-
-def made_item(name: str, points: int) -> Item:
-    rubric = tuple(RubricPoint(s, f"label {s}", f"Description {s}.") for s in range(points))
-    exemplars = tuple(
-        Exemplar(s, f"Exemplar {name} {s} {twin}", "Because.") for s in range(points) for twin in "ab"
-    )
-    return Item(name, "1", f"Item {name}", "care", f"It happens {name}.", "What now?", rubric, exemplars)
 
 
 @pytest.fixture
@@ -50,21 +40,3 @@ def start(tmp_path: Path, material: Material) -> Callable[..., Collection]:
         return begin(tmp_path / "collect" / "main.sqlite", material, made, list(settings), raters.split(","))
 
     return begin_one
-
-
-@dataclass
-class Form:
-    """The question's form on a page: its hidden fields and the values of its buttons."""
-
-    fields: dict[str, str] = field(default_factory=dict)
-    answers: list[str] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, page: str) -> Form | None:
-        found = re.search(r'<form method="post" action="/answer".*?</form>', page, re.S)
-        if found is None:
-            return None
-        hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', found[0])
-        return cls(
-            dict(hidden), [unescape(v) for v in re.findall(r'name="answer" value="([^"]*)"', found[0])]
-        )

@@ -19,7 +19,7 @@ from psyalign.pipeline.collection import feedback_material
 from psyalign.study import load_study
 
 from ..conftest import RatingServer
-from .conftest import Form
+from .simulated_raters import Form
 
 SMALL = Path(__file__).parents[1] / "pipeline" / "small.toml"
 RATERS = ("ann", "bob", "cem")

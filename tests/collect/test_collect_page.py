@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 from psyalign.collect import Collection, Material
 from psyalign.collect.app import make_app
 
-from .conftest import SECRET, Form
+from .conftest import SECRET
+from .simulated_raters import Form
 
 Start = Callable[..., Collection]
 
@@ -132,6 +133,20 @@ def test_the_managers_page_has_counts_and_no_text(start: Start) -> None:
     assert SECRET not in page
     assert re.search(r'<th scope="row">ann</th><td class="n">1</td>', page)
     assert "Study" in page
+
+
+def test_all_that_a_page_loads_is_served_here_and_allowed(start: Start) -> None:
+    with client(start(kinds=("rating",))) as browser:
+        answer = browser.get("/")
+        loaded = re.findall(r'<(?:link|script|img)[^>]* (?:href|src)="([^"]*)"', answer.text)
+        kinds = {name: browser.get(name).headers["content-type"].split(";")[0] for name in loaded}
+    assert kinds == {
+        "/static/collect.css": "text/css",
+        "/static/collect.js": "text/javascript",
+        "/static/favicon.svg": "image/svg+xml",
+    }
+    policy = answer.headers["content-security-policy"].split("; ")
+    assert {"style-src 'self'", "script-src 'self'", "img-src 'self'"} <= set(policy)
 
 
 def test_our_bugs_do_not_quote_responses(
