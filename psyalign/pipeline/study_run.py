@@ -25,6 +25,8 @@ from psyalign.study import Study, cautions, load_study, resolved, resolved_toml
 
 __all__ = ["run_study", "score_responses"]
 
+SAID = ("records", "times")  # files of what raters said: inputs of the stage "feedback" alone
+
 
 def run_study(study_path: Path, run: str = "main", fresh: bool = False, changes: Sequence[str] = ()) -> Path:
     """Run a study from its data to the tables that the report reads.
@@ -133,13 +135,17 @@ def _stages(run: Run, inputs: dict[str, str]) -> list[Stage]:
     def part(*names: str) -> dict[str, Any]:
         return {"seed": seed, **{name: settings.get(name) for name in names}}
 
-    read = part("items", "data", "simulation", "plant", "split", "groups") | {"inputs": inputs}
+    # what raters said changes nothing about the data, and the baseline need not be trained anew for it
+    said = {name: inputs[name] for name in SAID if name in inputs}
+    others = {name: value for name, value in inputs.items() if name not in SAID}
+    read = part("items", "data", "simulation", "plant", "split", "groups") | {"inputs": others}
     read["min_group"] = run.study.dif.min_group
     stages = [Stage("data", data.work, read), Stage("sft", sft.work, part("scorer"), ("data",))]
     arms = list(run.study.align.arms)
     if "ceiling" in arms:
         stages.append(Stage("ceiling", sft.ceiling, part("scorer"), ("data",)))
-    stages.append(Stage("feedback", feedback.work, part("feedback", "groups"), ("data",)))
+    heard = part("feedback", "groups") | ({"inputs": said} if said else {})
+    stages.append(Stage("feedback", feedback.work, heard, ("data",)))
     stages.append(Stage("reward", reward.work, part("reward"), ("sft", "feedback")))
     choices = choice.choice_stages(run.study, settings)
     stages += choices

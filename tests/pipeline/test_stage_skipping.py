@@ -179,3 +179,13 @@ def test_a_new_version_of_a_stage_and_all_that_needs_it_is_done_again(tmp_path: 
         return len(work.found)
 
     assert [run_both(1), run_both(1), run_both(2)] == [2, 2, 4]
+
+
+def test_what_raters_said_changes_neither_data_nor_baseline(small_study: Path, change: Change) -> None:
+    change(small_study, 'source = "panel"\nrater = "panel"', 'source = "records"\nrecords = "said.jsonl"')
+    said = small_study.with_name("said.jsonl")
+    said.write_text("one\n", encoding="utf-8")
+    run_study(small_study)
+    said.write_text("one\ntwo\n", encoding="utf-8")
+    again = {"feedback", "reward", "tables"} | ALIGN | SCORES_ALIGNED
+    assert set(started(run_study(small_study))) == again
