@@ -21,6 +21,7 @@ from psyalign.feedback.raters import (
     rater_groups,
     repeat_consistency,
     speed,
+    with_leanings,
 )
 from psyalign.feedback.raters.consistency import wilson
 from psyalign.feedback.raters.transitivity import circular_triads, score_contradictions
@@ -133,6 +134,18 @@ def leanings(seed: int, leaning: float = 0.0, careless: float = 0.0) -> pd.DataF
 def test_holm_is_statsmodels() -> None:
     found = leanings(0, leaning=1.5)
     np.testing.assert_allclose(found["p_adjusted"], multipletests(found["p"], method="holm")[1])
+
+
+def test_leaning_of_a_rater_who_answers_at_random_is_not_tested() -> None:
+    """Holm's adjustment is over the others, and the rater table leaves the leaning out."""
+    found = leanings(3, careless=1.0)
+    careless, others = found.loc["r5"], found.drop("r5")
+    assert careless["careless"] and np.isnan([careless["p"], careless["p_adjusted"]]).all()
+    assert not others["careless"].any()
+    expected = multipletests(others["p"], method="holm")[1]
+    np.testing.assert_allclose(others["p_adjusted"].astype(float), expected)
+    table = with_leanings(pd.DataFrame({"rater": found.index}), found.reset_index(), ["variety"])
+    assert table.set_index("rater")["drf[variety]"].isna().tolist() == found["careless"].tolist()
 
 
 @pytest.mark.slow

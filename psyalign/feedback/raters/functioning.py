@@ -13,7 +13,9 @@ from psyalign.feedback.raters.severity import fit_raters
 
 __all__ = ["rater_groups", "with_leanings"]
 
-GROUP_COLUMNS = ("rater", "grouping", "judgements", "n", "effect", "se", "z", "p", "p_adjusted")
+GROUP_COLUMNS = ("rater", "grouping", "judgements", "n", "effect", "se", "z", "careless", "p", "p_adjusted")
+# Half as sharp as the typical rater; as if more than half of the comparisons were answered at random.
+CARELESS_DISCRIMINATION, CARELESS_ETA = 0.5, 0.7
 
 
 def rater_groups(
@@ -25,7 +27,9 @@ def rater_groups(
     """Differential rater functioning: each rater's leaning against the focal group, relative to the others.
 
     Discrimination is estimated with it. Where the groups differ in ability, a careless rater, who takes
-    everybody for average, would otherwise seem to favour the group of lower ability.
+    everybody for average, would otherwise seem to favour the group of lower ability. For a rater who answers
+    mostly at random that does not suffice: pulled towards the others, discrimination leaves a part, and
+    ties at random are not in η. Such a rater is not tested.
 
     Parameters
     ----------
@@ -37,10 +41,11 @@ def rater_groups(
     Returns
     -------
     DataFrame
-        Columns rater, grouping, judgements ("scores" or "pairs"), n, effect, se, z, p, p_adjusted. The
-        effect is in logits and positive where the rater is *harder* on the focal group than the other
-        raters are. p is two-sided, of one rater alone; p_adjusted is Holm's over the raters of one
-        grouping and one kind of judgement, so that the chance to flag any rater wrongly is 5% at .05.
+        Columns rater, grouping, judgements ("scores" or "pairs"), n, effect, se, z, careless, p, p_adjusted.
+        The effect is in logits and positive where the rater is *harder* on the focal group than the other
+        raters are. Careless is a discrimination below .5, or η below .7; there, p and p_adjusted are
+        missing. p is two-sided, of one rater alone; p_adjusted is Holm's over the raters of one grouping
+        and one kind of judgement who are tested, so that the chance to flag any of them wrongly is 5% at .05.
         A rater who leans moves all others a little the other way: the effects sum to 0.
         A grouping of which the responses show one side only has no row.
 
@@ -53,16 +58,19 @@ def rater_groups(
     for grouping, side in sides.items():
         if judgements["rater"].nunique() > 1 and _both(side, judgements["response_id"]):
             found = fit_raters(judgements, n_scores, discrimination=True, group=side).raters
-            parts.append(found.assign(grouping=grouping, judgements="scores", effect=found["group_effect"]))
+            own = {"effect": found["group_effect"]}
+            own["careless"] = found["discrimination"] < CARELESS_DISCRIMINATION
+            parts.append(found.assign(grouping=grouping, judgements="scores", **own))
         responses = pd.concat([comparisons["response_a"], comparisons["response_b"]])
         if comparisons["rater"].nunique() > 1 and _both(side, responses):
             pairs = fit_davidson(comparisons, discrimination=True, group=side).raters
             # there, the effect is a liking
-            signed = {"effect": -pairs["group_effect"], "z": -pairs["z"]}
-            parts.append(pairs.assign(grouping=grouping, judgements="pairs", **signed))
+            own = {"effect": -pairs["group_effect"], "z": -pairs["z"]}
+            own["careless"] = pairs["eta"] < CARELESS_ETA
+            parts.append(pairs.assign(grouping=grouping, judgements="pairs", **own))
     if not parts:
         return pd.DataFrame({name: [] for name in GROUP_COLUMNS})
-    each = [part.assign(p=2 * norm.sf(part["z"].abs())) for part in parts]
+    each = [part.assign(p=pd.Series(2 * norm.sf(part["z"].abs())).mask(part["careless"])) for part in parts]
     adjusted = [part.assign(p_adjusted=_holm(part["p"].to_numpy(float))) for part in each]
     table = pd.concat(adjusted, ignore_index=True).rename(columns={"group_effect_se": "se"})
     return table[list(GROUP_COLUMNS)]
@@ -82,12 +90,13 @@ def with_leanings(table: pd.DataFrame, groups: pd.DataFrame, groupings: Sequence
     Returns
     -------
     DataFrame
-        With columns drf[g], drf_z[g] and drf_p[g] (Holm's) of each grouping g.
+        With columns drf[g], drf_z[g] and drf_p[g] (Holm's) of each grouping g; missing for a careless rater.
     """
     columns = {}
     for grouping in groupings:
         # "scores" sorts after "pairs"
         own = groups[groups["grouping"] == grouping].sort_values("judgements")
+        own = own.assign(**{name: own[name].mask(own["careless"].astype(bool)) for name in ("effect", "z")})
         own = own.drop_duplicates("rater", keep="last").set_index("rater")
         for name, column in (("drf", "effect"), ("drf_z", "z"), ("drf_p", "p_adjusted")):
             columns[f"{name}[{grouping}]"] = table["rater"].map(own[column]).astype(float)
@@ -100,7 +109,8 @@ def _both(side: Mapping[str, float], responses: pd.Series) -> bool:
 
 
 def _holm(p: np.ndarray) -> np.ndarray:
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    return np.minimum(adjusted, 1.0)
+    """Over the raters who are tested; NaN stays NaN."""
+    order = np.argsort(p, kind="stable")[: int(np.isfinite(p).sum())]  # NaN sorts last
+    adjusted = np.full(len(p), np.nan)
+    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1))
+    return np.asarray(np.minimum(adjusted, 1.0))

@@ -222,7 +222,8 @@ def _raters(tables: RunTables) -> Table:
         note = (
             "Harder on focal: severity with the focal group minus severity with the reference group, in "
             "logits, relative to the other raters; what all raters share does not show. *: differs from 0 at "
-            "the 5% level, adjusted (Holm) for the number of raters."
+            "the 5% level, adjusted (Holm) for the number of raters. Not given for a rater who answers mostly "
+            "at random (discrimination below .5, η below .7), which cannot be told from a leaning."
         )
     return Table(
         "The raters of the feedback.",
