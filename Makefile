@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-# Without wording_seeds, which takes hours: run it by hand.
+# Without wording_seeds, feedback_sources and judge_paths, which take hours: run them by hand.
 BENCHMARKS := scoring dif_speed dif_rates rater_error_null rater_recovery alignment trl_losses evaluate
 
-.PHONY: demo test test-slow check bench clean
+.PHONY: demo test test-slow test-endpoint check bench clean
 
 # The main job: a simulated study from free text to report, up to ten minutes on two cores.
 demo: $(READY)
@@ -17,6 +17,13 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+
+# The judge against a real OpenAI-compatible server: compiles llama.cpp, 7 minutes of processor time.
+test-endpoint: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	    llama-cpp-python==0.3.36 diskcache==5.6.3 fastapi==0.165.0 pydantic-settings==2.16.3 \
+	    sse-starlette==3.7.0 "starlette-context>=0.3.6,<0.4"
+	$(BIN)/python -m pytest tests/judge/test_judge_llama_cpp.py
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -250,6 +250,13 @@ def _chosen(labels: Sequence[str], listed: Mapping[str, float]) -> Choice:
 
 
 def _label_in(text: str, labels: Sequence[str]) -> str:
-    """The only label that the text names as a word of its own; "" where it names none, or several."""
+    """The label that the text begins with, as a list or a sentence does, else the only one that it names.
+
+    "A: so, not B" begins with A; "A and B" begins with neither. Labels are words of their own; "" where the
+    text names none, or several.
+    """
+    for label in labels:
+        if re.match(rf"\s*\(?{re.escape(label)}\s*(?:[:)]|\.(?!\d)|\n|\Z)", text):
+            return label
     found = {label for label in labels if re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text)}
     return found.pop() if len(found) == 1 else ""

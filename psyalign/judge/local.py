@@ -123,13 +123,15 @@ class LocalJudge:
 
     def _rewind(self, parts: int, tokens: int) -> None:
         """Forget what was read after the first `parts`; all of it where the cache cannot be cut."""
-        try:
-            if not tokens:
-                raise ValueError
-            self._cache.crop(tokens)
-            self._read = self._read[:parts]
-        except (AttributeError, NotImplementedError, ValueError):
-            self._cache, self._read = None, []
+        if tokens:
+            try:
+                # by how many are to go: transformers 5.23 refuses the length that is to stay
+                self._cache.crop(tokens - self._cache.get_seq_length())
+                self._read = self._read[:parts]
+                return
+            except (AttributeError, NotImplementedError, ValueError):
+                pass  # of a recurrent model, say
+        self._cache, self._read = None, []
 
     def _parts(self, prompt: Prompt) -> list[tuple[int, ...]]:
         """Token ids of the parts, the chat template around them."""

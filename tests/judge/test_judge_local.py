@@ -23,6 +23,20 @@ def test_numbers_do_not_depend_on_what_was_asked_before(smollm2: Any) -> None:
     assert smollm2.write(SECOND, 6) == wrote and wrote
 
 
+def test_what_prompts_share_is_read_once(smollm2: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    smollm2.choose(FIRST, ("A", "B"))
+    lengths: list[int] = []
+    forward = smollm2._forward
+    monkeypatch.setattr(smollm2, "_forward", lambda part: lengths.append(len(part)) or forward(part))
+    parts = [len(part) for part in smollm2._parts(SECOND)]
+    smollm2.choose(SECOND, ("A", "B"))
+    assert lengths == parts[1:]  # the item was read before, the answer and the question are new
+    lengths.clear()
+    smollm2.write(SECOND, 3)
+    smollm2.choose(SECOND, ("A", "B"))
+    assert lengths == [parts[-1], 1, 1, parts[-1]]  # what it wrote is forgotten
+
+
 def test_log_probabilities_are_those_of_transformers_on_the_whole_prompt(smollm2: Any) -> None:
     import torch
 

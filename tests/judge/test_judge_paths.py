@@ -24,6 +24,8 @@ from psyalign.judge import (
     JudgeSettings,
     Principle,
     Subjects,
+    Wording,
+    choose_subjects,
     judge_path,
     load_principles,
     load_wordings,
@@ -162,6 +164,27 @@ def test_wordings_are_new_texts_and_the_response_stays(
     dropped = ran("wordings", truth_judge, subjects, tmp_path)
     assert not dropped.records and not len(dropped.texts)
     assert "the judge says that the meaning changed" in set(dropped.trail["reason"])
+
+
+@pytest.mark.parametrize(
+    ("wrote", "wording"),
+    [
+        ("The answer:\n<answer>\n{0} too.\n</answer>", "{0} too."),
+        ("{0} too.\n</answer>\n\nRewrite the answer.", "{0} too."),
+        ("{0} too.\n<answer>", "{0} too."),
+        ("What now?\n\nThe answer:\n{0} too.", "{0} too."),
+        ("The answer:\n<answer>", None),
+    ],
+)
+def test_marks_of_the_prompt_are_no_part_of_a_wording(
+    wrote: str, wording: str | None, truth_judge: Any, subjects: Subjects, tmp_path: Path
+) -> None:
+    text = subjects.text(subjects.responses[0][0])
+    truth_judge.said = wrote.format(text)
+    only = JudgeSettings(wordings=(Wording("informal", "variety", instruction="Write it informally."),))
+    one = choose_subjects(subjects.items, subjects.texts, 1, seed=3)
+    found = judge_path("wordings", truth_judge, one, only, tmp_path / "a.jsonl")
+    assert found.texts["response"].tolist() == ([wording.format(text)] if wording else [])
 
 
 def test_contrastive_rejects_the_score_of_the_persona_where_it_differs(

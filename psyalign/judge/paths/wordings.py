@@ -13,7 +13,7 @@ from psyalign.foundation.errors import ItemError
 from psyalign.judge.ledger import Asker
 from psyalign.judge.paths.common import JudgeSettings, Work
 from psyalign.judge.paths.equivalence import same_intention
-from psyalign.judge.prompts import rewrite_prompt
+from psyalign.judge.prompts import answer_said, rewrite_prompt
 from psyalign.judge.subjects import Subjects
 from psyalign.judge.trail import Entry, Outcome
 from psyalign.judge.wording_rules import Wording, why_not_same
@@ -42,8 +42,7 @@ def _one(
     new = wording.render(text)
     if new is None:
         prompt = rewrite_prompt(shown, text, wording.instruction)
-        new = asker.write(prompt, TOKENS_PER_WORD * len(text.split()) + SPARE_TOKENS)
-        new = " ".join(new.split())
+        new = answer_said(asker.write(prompt, TOKENS_PER_WORD * len(text.split()) + SPARE_TOKENS))
     name = f"{AI}{wording.id}"
     other = f"{response}|{name}"
     base = Entry(
