@@ -23,7 +23,8 @@ def arm_summary(run: Path) -> pd.DataFrame:
     -------
     DataFrame
         Columns arm, qwk, r, one mean ES and largest |ES| per grouping (against the human SD, focal
-        minus reference), optimality_gap, origin. Arms in the order of the agreement table.
+        minus reference), optimality gap (where the run has a reward model), origin. Arms in the order of the
+        agreement table.
 
     Raises
     ------
@@ -40,7 +41,9 @@ def arm_summary(run: Path) -> pd.DataFrame:
         out[f"mean ES {grouping}"] = by_arm["mean_es"].reindex(out.index)
         out[f"max |ES| {grouping}"] = by_arm["max_abs_es"].reindex(out.index)
     arms = _table(run, "arms").set_index("arm")
-    out["optimality gap"] = arms["optimality_gap"].reindex(out.index)
+    gaps = arms["optimality_gap"].reindex(out.index)
+    if gaps.notna().any():
+        out["optimality gap"] = gaps
     out["origin"] = whole["origin"]
     return out.reset_index()
 

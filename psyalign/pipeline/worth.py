@@ -192,6 +192,12 @@ def _rows(table: pd.DataFrame, ids: pd.Series) -> np.ndarray:
 
 
 def _no_members(folder: Path, count: int) -> RunError:
+    if not (folder / "reward" / "rewards.parquet").is_file():
+        return RunError(
+            "This run has no reward model: its feedback says nothing about scores.",
+            where=str(folder / "reward"),
+            mend="Ask for score preferences first: about which responses, a reward model can tell then.",
+        )
     if count < LEAST_MEMBERS:
         said = f"This run's reward model is an ensemble of {count}: it cannot tell what it does not know."
     else:

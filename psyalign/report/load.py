@@ -126,6 +126,16 @@ class RunTables:
         return arm if arm and arm != self.before else None
 
     @property
+    def rewarded(self) -> bool:
+        """Whether the run has a reward model; without one nothing is counted in reward."""
+        return len(self.reward) > 0
+
+    @property
+    def scores_heard(self) -> bool:
+        """Whether raters said anything about scores, and not only about what means the same."""
+        return bool(self.feedback["kind"].isin(("score_preference", "rating")).any())
+
+    @property
     def scored_arms(self) -> list[str]:
         """The arms in the run's order."""
         return [str(arm) for arm in self.arms["arm"] if arm != "human"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from psyalign.study.learning import Scorer
-from psyalign.study.rules import REWARDED, reads_option
+from psyalign.study.rules import REWARDED, learns_scores, reads_option
 from psyalign.study.schema import Study
 
 __all__ = ["PlanRow", "plan"]
@@ -54,9 +54,9 @@ def plan(study: Study) -> list[PlanRow]:
     Returns
     -------
     list of PlanRow
-        Data, baseline, ceiling (if asked for), feedback, reward model (if an arm is trained on
-        feedback), what [choice] chooses, one row for each aligned arm, scoring, and the tables of
-        agreement and DIF.
+        Data, baseline, ceiling (if asked for), feedback, reward model (records may turn out to hold
+        equivalences alone, and to need none), what [choice] chooses, one row for each aligned arm,
+        scoring, and the tables of agreement and DIF.
     """
     rows = [_data(study), _baseline(study)]
     if "ceiling" in study.align.arms:
@@ -113,7 +113,9 @@ def _reward(study: Study) -> PlanRow:
     """One model, or several; each is trained, and scores the feedback and audit responses."""
     reward, scorer = study.reward, study.scorer
     model = "partial credit reward model" if reward.structure == "pcm" else "reward model"
-    what = f"{model} on the score preferences, {reward.holdout:.0%} held out"
+    maybe = study.feedback.source == "records" and not any(map(learns_scores, study.align.arms))
+    learned = "if there are score preferences" if maybe else "on the score preferences"
+    what = f"{model} {learned}, {reward.holdout:.0%} held out"
     note = _passes(reward.epochs, f"≤ {study.feedback.max_responses} responses")
     if reward.base:
         what = f"fine-tune {reward.base} as the baseline was; {what}"

@@ -106,11 +106,11 @@ def _unmatched(feedback: ScoredFeedback, arm: str) -> list[str]:
 
 def _closed_form(run: Run, folder: Path) -> Mapping[str, Any]:
     """Nothing is trained; what is kept says which models and which β make the scores."""
+    _, preferences = score_feedback(run)
     scorer = ClosedFormScorer.of(run.path("sft"), run.path("reward"), run.bank.items, settled_align(run).beta)
     scorer.save(folder)
     write_parquet(folder / "loss.parquet", loss_table([]))
     write_parquet(folder / "moves.parquet", preference_moves(run, scorer.predict_log_proba))
-    _, preferences = score_feedback(run)
     return {"fingerprint": scorer.fingerprint(), "trained_on": int(preferences["response_id"].nunique())}
 
 

@@ -18,7 +18,13 @@ from psyalign.align.diagnostics import (
 from psyalign.align.optimum import optimal_log_probs
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.audit import Audit
-from psyalign.pipeline.stages.evidence import Evidence, audit_evidence, feedback_evidence, policies
+from psyalign.pipeline.stages.evidence import (
+    Evidence,
+    RewardEvidence,
+    audit_evidence,
+    feedback_evidence,
+    policies,
+)
 from psyalign.pipeline.stages.gaps import Yardstick, yardstick
 from psyalign.pipeline.stages.hacking import reward_hacking
 from psyalign.pipeline.stages.over_optimisation import over_optimisation
@@ -33,13 +39,19 @@ NEARLY_CERTAIN = 0.99
 def diagnostic_tables(run: Run, audit: Audit, intervals: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Tables alignment_kl, alignment_tax, over_optimisation, beta_choice and reward_hacking.
 
-    From what the run keeps; no network is run. `intervals` is the table agreement_intervals.
+    From what the run keeps; no network is run. `intervals` is the table agreement_intervals. The last
+    three are about the reward: a run without a reward model has none of them.
     """
-    shown, arms, parts = audit_evidence(run, audit), policies(run, audit), feedback_evidence(run)
-    curve, choice = over_optimisation(run, shown, arms, parts)
-    return {
+    shown, arms = audit_evidence(run, audit), policies(run, audit)
+    tables = {
         "alignment_kl": _movement(run, audit, shown, arms),
         "alignment_tax": _tax(shown, arms, intervals),
+    }
+    if not isinstance(shown, RewardEvidence):
+        return tables
+    parts = feedback_evidence(run)
+    curve, choice = over_optimisation(run, shown, arms, parts)
+    return tables | {
         "over_optimisation": curve,
         "beta_choice": choice,
         "reward_hacking": reward_hacking(run, audit, shown, arms, parts),
@@ -72,16 +84,11 @@ def _movement(run: Run, audit: Audit, shown: Evidence, arms: dict[str, Array]) -
 
 def _per_response(log_probs: Array, shown: Evidence, against: Yardstick, *, aligned: bool) -> pd.DataFrame:
     """Columns of alignment_kl, one row a response; a scorer that had no reference has no KL."""
-    reference, rewards = shown.reference, shown.rewards
-    best = optimal_log_probs(reference, rewards, against.beta, against.entropy_weight)
-    unit = against.beta + against.entropy_weight if against.kind != "none" else np.nan
-    reward = (np.exp(log_probs) * rewards).sum(axis=1)
+    reference = shown.reference
     return pd.DataFrame(
         {
             "kl": response_kl(log_probs, reference) if aligned else np.nan,
-            "optimality_gap": unit * response_kl(log_probs, best),
-            "reward": reward,
-            "reward_change": reward - (np.exp(reference) * rewards).sum(axis=1),
+            **_in_reward(log_probs, shown, against),
             "entropy": entropy(log_probs),
             "modal_changed": log_probs.argmax(axis=1) != reference.argmax(axis=1),
             "mass_moved": mass_moved(log_probs, reference),
@@ -89,6 +96,20 @@ def _per_response(log_probs: Array, shown: Evidence, against: Yardstick, *, alig
             "nearly_certain": np.exp(log_probs.max(axis=1)) > NEARLY_CERTAIN,
         }
     ).astype(float)
+
+
+def _in_reward(log_probs: Array, shown: Evidence, against: Yardstick) -> dict[str, Array | float]:
+    """What is counted in reward: NaN for a run without a reward model."""
+    if not isinstance(shown, RewardEvidence):
+        return dict.fromkeys(("optimality_gap", "reward", "reward_change"), np.nan)
+    best = optimal_log_probs(shown.reference, shown.rewards, against.beta, against.entropy_weight)
+    unit = against.beta + against.entropy_weight if against.kind != "none" else np.nan
+    reward = (np.exp(log_probs) * shown.rewards).sum(axis=1)
+    return {
+        "optimality_gap": unit * response_kl(log_probs, best),
+        "reward": reward,
+        "reward_change": reward - (np.exp(shown.reference) * shown.rewards).sum(axis=1),
+    }
 
 
 def _tax(shown: Evidence, arms: dict[str, Array], intervals: pd.DataFrame) -> pd.DataFrame:

@@ -18,8 +18,17 @@ from psyalign.pipeline.stages.data import read_scores, read_texts
 from psyalign.pipeline.stages.holdout import held_out
 from psyalign.pipeline.stages.judgements import score_feedback
 from psyalign.pipeline.stages.reward import matrix
+from psyalign.pipeline.stages.score_needs import has_rewards
 
-__all__ = ["Evidence", "Moves", "arm_moves", "audit_evidence", "feedback_evidence", "policies"]
+__all__ = [
+    "Evidence",
+    "Moves",
+    "RewardEvidence",
+    "arm_moves",
+    "audit_evidence",
+    "feedback_evidence",
+    "policies",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -32,8 +41,8 @@ class Evidence:
     ----------
     responses : DataFrame
         response_id, person, item, wording, score (the criterion's), characters.
-    reference, rewards : (N, K)
-        Log-probabilities of the frozen reference scorer; the reward model's rewards.
+    reference : (N, K)
+        Log-probabilities of the frozen reference scorer.
     place : (N,) int
         Person of each response, 0 … P − 1.
     weights : (1 + D, P)
@@ -42,7 +51,6 @@ class Evidence:
 
     responses: pd.DataFrame
     reference: Array
-    rewards: Array
     place: npt.NDArray[np.int64]
     weights: Array
 
@@ -61,6 +69,19 @@ class Evidence:
     def persons(self) -> int:
         """P."""
         return int(self.weights.shape[1])
+
+
+@dataclass(frozen=True)
+class RewardEvidence(Evidence):
+    """Evidence of a run with a reward model.
+
+    Attributes
+    ----------
+    rewards : (N, K)
+        The reward model's rewards.
+    """
+
+    rewards: Array
 
 
 @dataclass(frozen=True)
@@ -99,15 +120,20 @@ def arm_moves(run: Run, arm: str) -> Moves | None:
 
 
 def _evidence(run: Run, responses: pd.DataFrame, reference: Array, *stream: str) -> Evidence:
+    """Without rewards; see `_rewarded`."""
     place, persons = pd.factorize(responses["person"], sort=True)
     rng = generator(run.study.study.seed, "diagnostics", *stream)
     return Evidence(
         responses,
         reference,
-        matrix(run.path("reward", "rewards.parquet"), responses["response_id"]),
         np.asarray(place, dtype=np.int64),
         person_weights(len(persons), run.study.dif.bootstrap, rng),
     )
+
+
+def _rewarded(run: Run, found: Evidence) -> RewardEvidence:
+    rewards = matrix(run.path("reward", "rewards.parquet"), found.responses["response_id"])
+    return RewardEvidence(found.responses, found.reference, found.place, found.weights, rewards)
 
 
 def _lengths(run: Run, split: str) -> pd.Series:
@@ -117,13 +143,17 @@ def _lengths(run: Run, split: str) -> pd.Series:
 
 
 def audit_evidence(run: Run, audit: Audit) -> Evidence:
-    """All audit responses with a criterion score, in the order of the baseline's scores."""
+    """All audit responses with a criterion score, in the order of the baseline's scores.
+
+    With rewards (`RewardEvidence`) where the run has a reward model.
+    """
     baseline = audit.arms["baseline"]
     responses = baseline[["response_id", "person", "item", "wording"]].merge(
         audit.human, on=["person", "item"], validate="one_to_one"
     )
     responses["characters"] = responses["response_id"].map(_lengths(run, "audit")).to_numpy(float)
-    return _evidence(run, responses, policies(run, audit)["baseline"], "audit")
+    found = _evidence(run, responses, policies(run, audit)["baseline"], "audit")
+    return _rewarded(run, found) if has_rewards(run) else found
 
 
 def policies(run: Run, audit: Audit) -> dict[str, Array]:
@@ -135,7 +165,7 @@ def policies(run: Run, audit: Audit) -> dict[str, Array]:
     }
 
 
-def feedback_evidence(run: Run) -> dict[str, Evidence]:
+def feedback_evidence(run: Run) -> dict[str, RewardEvidence]:
     """Feedback persons' responses with a criterion score: what the reward model never saw, and what it did.
 
     Returns
@@ -155,7 +185,9 @@ def feedback_evidence(run: Run) -> dict[str, Evidence]:
     parts = {"held_out": responses[outside], "learned_from": responses[learned]}
     path = run.path("reward", "reference.parquet")
     return {
-        name: _evidence(run, part.reset_index(drop=True), matrix(path, part["response_id"]), name)
+        name: _rewarded(
+            run, _evidence(run, part.reset_index(drop=True), matrix(path, part["response_id"]), name)
+        )
         for name, part in parts.items()
         if len(part)
     }

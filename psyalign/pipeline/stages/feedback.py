@@ -21,7 +21,6 @@ from psyalign.feedback import (
     write_records,
 )
 from psyalign.feedback.raters import RaterWeights
-from psyalign.foundation.errors import DataError
 from psyalign.foundation.tables import write_parquet
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.data import read_texts
@@ -32,6 +31,7 @@ from psyalign.pipeline.stages.feedback_records import (
     score_feedback,
 )
 from psyalign.pipeline.stages.rater_policy import has_policy, policy_weights, require_known, write_policy
+from psyalign.pipeline.stages.score_needs import no_score_feedback, score_learners
 
 __all__ = ["work"]
 
@@ -42,12 +42,9 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
     item_scores = {name: item.scores for name, item in run.bank.items.items()}
     weights = _weights(run)
     score_records, scores = score_feedback(run, weights)
-    if not score_records and not (study.reward.adjust_severity and len(scores)):
-        raise DataError(
-            "There is no score preference on a feedback person's response.",
-            where=f"{study.path}, [feedback] source",
-            mend="Raise [split] feedback, or give other feedback: the reward model learns from it.",
-        )
+    learnable = score_records or (study.reward.adjust_severity and len(scores))
+    if not learnable and (len(scores) or score_learners(run)):  # equivalences alone are enough for some
+        raise no_score_feedback(run, rated=len(scores) > 0)
     pair_records = equivalences(run, texts)
     comparisons = response_preferences(run)
     records: list[Record] = [*score_records, *pair_records, *comparisons]
@@ -72,6 +69,8 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
     summary = _summary(score_records, pair_records, comparisons, scores, report)
     write_parquet(folder / "summary.parquet", summary)
     warnings = [f"Feedback: {report.note}"] if report.note and report.disconnected_share > 0 else []
+    if comparisons and not len(scores):
+        warnings.append("Feedback: comparisons of responses were not used, as there is no score preference.")
     return {
         "preferences": len(preferences),
         "pairs": len(same),
@@ -136,15 +135,16 @@ def _summary(
                     "note": report.note if kind == "score_preference" else "",
                 }
             )
-    rows.append(
-        {
-            "kind": "rating",
-            "source": "scores for refitting",
-            "rater": "",
-            "records": len(scores),
-            "responses": len(scores),
-            "connected_share": float("nan"),
-            "note": "used by the refit arm, and as the responses that PPO improves on",
-        }
-    )
+    if len(scores):
+        rows.append(
+            {
+                "kind": "rating",
+                "source": "scores for refitting",
+                "rater": "",
+                "records": len(scores),
+                "responses": len(scores),
+                "connected_share": float("nan"),
+                "note": "used by the refit arm, and as the responses that PPO improves on",
+            }
+        )
     return pd.DataFrame(rows)

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from psyalign.pipeline.run import Run
+from psyalign.pipeline.stages.score_needs import has_rewards
 from psyalign.pipeline.stages.settled import settled_align
 from psyalign.study import Align
 from psyalign.study.rules import reads_option
 
 __all__ = ["Yardstick", "yardstick"]
+
+NO_REWARDS = "Not defined: without score feedback there is no reward."
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def yardstick(run: Run, arm: str) -> Yardstick:
     """What the gap of an arm of this run is measured against."""
     settings = settled_align(run)
     beta = settings.beta
-    reason = _undefined(settings, arm)
+    reason = _undefined(settings, arm) if has_rewards(run) else NO_REWARDS
     if reason:
         return Yardstick("none", beta, note=reason)
     also = _also_asked(settings, arm)

@@ -15,7 +15,7 @@ from psyalign.align.optimum import optimal_log_probs
 from psyalign.foundation.tables import read_table
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.audit import Audit
-from psyalign.pipeline.stages.evidence import Evidence, Moves, arm_moves
+from psyalign.pipeline.stages.evidence import Moves, RewardEvidence, arm_moves
 from psyalign.pipeline.stages.settled import settled_align
 
 __all__ = ["REWARD_MODEL", "reward_hacking"]
@@ -32,7 +32,7 @@ MORE_SPREAD = 1.1
 
 
 def reward_hacking(
-    run: Run, audit: Audit, shown: Evidence, arms: dict[str, Array], parts: dict[str, Evidence]
+    run: Run, audit: Audit, shown: RewardEvidence, arms: dict[str, Array], parts: dict[str, RewardEvidence]
 ) -> pd.DataFrame:
     """One row an arm and detector (and feature, where it looks at one)."""
     aligned = {arm: table for arm, table in arms.items() if arm not in ("baseline", "ceiling")}
@@ -73,7 +73,7 @@ def _row(
     }  # fmt: skip
 
 
-def _features(run: Run, audit: Audit, shown: Evidence) -> Iterator[tuple[str, Array]]:
+def _features(run: Run, audit: Audit, shown: RewardEvidence) -> Iterator[tuple[str, Array]]:
     """What scores should not depend on once the human score is given; NaN where it is not known."""
     yield "length", np.log1p(shown.responses["characters"].to_numpy(float))  # a doubling is what counts
     persons, neutral = audit.persons.set_index("person"), run.study.feedback.neutral_wording
@@ -88,7 +88,7 @@ def _features(run: Run, audit: Audit, shown: Evidence) -> Iterator[tuple[str, Ar
         yield "wording", other
 
 
-def _dependences(run: Run, audit: Audit, shown: Evidence, aligned: dict[str, Array]) -> Iterator[Row]:
+def _dependences(run: Run, audit: Audit, shown: RewardEvidence, aligned: dict[str, Array]) -> Iterator[Row]:
     """Partial correlations given item and human score: of scores, judged; of expected rewards, described."""
     points = np.arange(run.max_scores)
     scores = [np.exp(table) @ points for table in (shown.reference, *aligned.values())]
@@ -128,7 +128,7 @@ def _dependence_why(feature: str, arm: str, *, alarm: bool) -> str:
     )
 
 
-def _held_out(run: Run, parts: dict[str, Evidence]) -> Iterator[Row]:
+def _held_out(run: Run, parts: dict[str, RewardEvidence]) -> Iterator[Row]:
     """What the best scorer under the rewards gains in gold on persons that trained them, and on others."""
     if "held_out" not in parts:
         return
@@ -156,14 +156,14 @@ def _held_out(run: Run, parts: dict[str, Evidence]) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def _gain(part: Evidence, beta: float) -> Drawn:
+def _gain(part: RewardEvidence, beta: float) -> Drawn:
     """Fall of the RPS from the reference to the optimum under the rewards."""
     best = optimal_log_probs(part.reference, part.rewards, beta)
     fall = ranked_probability_score(part.reference, part.scores) - ranked_probability_score(best, part.scores)
     return drawn_mean(fall, part.place, part.weights)
 
 
-def _against_gold(shown: Evidence, arm: str, log_probs: Array) -> Iterator[Row]:
+def _against_gold(shown: RewardEvidence, arm: str, log_probs: Array) -> Iterator[Row]:
     """Reward up while gold falls."""
     scores, reference = shown.scores, shown.reference
     reward = drawn_mean(
@@ -207,7 +207,7 @@ def _displacement(arm: str, moves: Moves) -> Iterator[Row]:
     )  # fmt: skip
 
 
-def _spread(run: Run, shown: Evidence, aligned: dict[str, Array]) -> Iterator[Row]:
+def _spread(run: Run, shown: RewardEvidence, aligned: dict[str, Array]) -> Iterator[Row]:
     """Disagreement of an ensemble of reward models at the scores that an arm gives; needs an ensemble."""
     path = run.path("reward", "spread.parquet")
     if not path.is_file():

@@ -25,6 +25,7 @@ from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.data import group_of, read_persons, read_texts
 from psyalign.pipeline.stages.feedback_records import direct_ratings, feedback_tables, response_preferences
 from psyalign.pipeline.stages.rater_policy import has_policy, kept_weights, single_judgements
+from psyalign.pipeline.stages.score_needs import has_rewards, no_score_feedback
 
 __all__ = [
     "adjust_severity",
@@ -47,7 +48,14 @@ def score_feedback(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
     tuple of DataFrame
         Scores (response_id, item, score) and preferences (see `psyalign.feedback.preference_table`): the
         stage "feedback"'s, or with [reward] adjust_severity those that the stage "reward" made of them.
+
+    Raises
+    ------
+    DataError
+        There are none: the run's feedback is equivalence judgements alone.
     """
+    if not has_rewards(run):
+        raise no_score_feedback(run)
     stage = "reward" if run.study.reward.adjust_severity else "feedback"
     return read_table(run.path(stage, "scores.parquet")), read_table(run.path(stage, "preferences.parquet"))
 

@@ -21,7 +21,7 @@ from psyalign.align.diagnostics import (
     response_kl,
 )
 from psyalign.pipeline.run import Run
-from psyalign.pipeline.stages.evidence import Evidence
+from psyalign.pipeline.stages.evidence import RewardEvidence
 from psyalign.pipeline.stages.settled import settled_align
 
 __all__ = ["over_optimisation"]
@@ -32,7 +32,7 @@ FOLDS = 10
 
 
 def over_optimisation(
-    run: Run, shown: Evidence, arms: dict[str, Array], parts: dict[str, Evidence]
+    run: Run, shown: RewardEvidence, arms: dict[str, Array], parts: dict[str, RewardEvidence]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tables over_optimisation and beta_choice.
 
@@ -59,7 +59,7 @@ def over_optimisation(
     return table, choice
 
 
-def _row(part: Evidence, log_probs: Array) -> dict[str, Any]:
+def _row(part: RewardEvidence, log_probs: Array) -> dict[str, Any]:
     """KL, reward and gold of one policy, and their change against the reference on the same persons."""
     scores, base = part.scores, gold(part.reference, part.scores)
     found = gold(log_probs, scores)
@@ -81,11 +81,11 @@ def _row(part: Evidence, log_probs: Array) -> dict[str, Any]:
     }
 
 
-def _rps(part: Evidence, log_probs: Array) -> Drawn:
+def _rps(part: RewardEvidence, log_probs: Array) -> Drawn:
     return drawn_mean(ranked_probability_score(log_probs, part.scores), part.place, part.weights)
 
 
-def _choice(run: Run, parts: dict[str, Evidence], betas: Array) -> pd.DataFrame:
+def _choice(run: Run, parts: dict[str, RewardEvidence], betas: Array) -> pd.DataFrame:
     """The β with the smallest RPS on held-out feedback persons: a suggestion that nothing takes up."""
     part = parts.get("held_out")
     if part is None or part.persons < 2:
@@ -111,7 +111,7 @@ CHOICE = [
 ]  # fmt: skip
 
 
-def _choice_row(run: Run, part: Evidence, found: BetaChoice, betas: Array) -> dict[str, Any]:
+def _choice_row(run: Run, part: RewardEvidence, found: BetaChoice, betas: Array) -> dict[str, Any]:
     # A larger place is a smaller β. The ends are β that were chosen, not means of two of them.
     low, high = (betas[int(place)] for place in np.quantile(found.drawn, [0.975, 0.025], method="nearest"))
     honest, cv_low, cv_high = found.honest
@@ -131,7 +131,7 @@ def _choice_row(run: Run, part: Evidence, found: BetaChoice, betas: Array) -> di
     }
 
 
-def _folds(run: Run, part: Evidence) -> npt.NDArray[np.int64]:
+def _folds(run: Run, part: RewardEvidence) -> npt.NDArray[np.int64]:
     """Fold of each person, in the order of their places."""
     names = part.responses["person"].drop_duplicates().sort_values()
     return person_folds(names, FOLDS, run.study.study.seed, "beta")

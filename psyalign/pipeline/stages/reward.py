@@ -26,6 +26,7 @@ from psyalign.pipeline.stages.judgements import (
     write_raters,
 )
 from psyalign.pipeline.stages.reward_metrics import Judged, reward_metrics
+from psyalign.pipeline.stages.score_needs import has_rewards
 from psyalign.pipeline.stages.sft import fresh_scorer, loss_table
 from psyalign.reward import Comparisons, RewardEnsemble, RewardModel, win_counts
 from psyalign.reward.ensemble import MemberCheckpoints, combined, member_rows, member_seed, spread
@@ -77,12 +78,19 @@ class Material:
 
 
 def work(run: Run, folder: Path) -> Mapping[str, Any]:
-    """Train the reward model on part of the feedback persons; test it on the others."""
+    """Train the reward model on part of the feedback persons; test it on the others.
+
+    Without score feedback no reward model is made: what is kept is what the equivalence term and the
+    report need, the reference scorer's log-probabilities and the raters.
+    """
     texts = read_texts(run, split="feedback")
     audit = read_texts(run, split="audit", primary=True)
     _reference(run, folder, texts)
     warnings = adjust_severity(run, folder) if run.study.reward.adjust_severity else []
     write_raters(run, folder)
+    if not has_rewards(run):
+        write_parquet(folder / "loss.parquet", loss_table([]))
+        return {"said": "no reward model: no score feedback", "frozen": _hashes(folder), "warnings": warnings}
     kept = held_out(run.study.study.seed, run.study.reward.holdout, texts["person"].unique())
     material = reward_material(run, texts, kept)
     start, checkpoint = _start(run, folder), folder / "checkpoint.safetensors"
@@ -101,10 +109,14 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
     metrics, bins = reward_metrics(run, _judged(run, folder, material))
     write_parquet(folder / "metrics.parquet", metrics)
     write_parquet(folder / "calibration.parquet", bins)
+    return {"fingerprint": ensemble.fingerprint(), "frozen": _hashes(folder), "warnings": warnings}
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every result in the stage's folder, which no later stage may change."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in NO_RESULT)
     names = {path.relative_to(folder).as_posix(): path for path in paths}
-    hashes = {name: hash_file(path) for name, path in names.items() if not name.startswith(CHECKPOINT)}
-    return {"fingerprint": ensemble.fingerprint(), "frozen": hashes, "warnings": warnings}
+    return {name: hash_file(path) for name, path in names.items() if not name.startswith(CHECKPOINT)}
 
 
 def reward_material(run: Run, texts: pd.DataFrame, kept: Mapping[str, bool]) -> Material:

@@ -12,6 +12,7 @@ from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.audit import Audit
 from psyalign.pipeline.stages.data import group_of, read_persons, read_scores, read_texts
 from psyalign.pipeline.stages.judgements import score_feedback
+from psyalign.pipeline.stages.score_needs import has_rewards
 from psyalign.responses import final_scores
 
 __all__ = ["flow_table", "rubric_table"]
@@ -104,7 +105,7 @@ def _training(run: Run) -> Iterator[Row]:
     why = "longer than [scorer] max_tokens; what was within was used"
     yield _row("left out", "responses", "cut in fine-tuning", cut, used, why)
     whole = int((read_texts(run, primary=True)["split"] == "feedback").sum())
-    asked = score_feedback(run)[0]["response_id"].nunique()
+    asked = score_feedback(run)[0]["response_id"].nunique() if has_rewards(run) else 0
     why = "no rater’s score feedback on them, or beyond [feedback] max_responses"
     what = "feedback persons’, without score feedback"
     yield _row("left out", "responses", what, whole - asked, whole, why)

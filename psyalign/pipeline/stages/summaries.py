@@ -13,6 +13,7 @@ from psyalign.pipeline.stages.data import read_persons, read_texts
 from psyalign.pipeline.stages.gaps import yardstick
 from psyalign.pipeline.stages.reward import matrix
 from psyalign.pipeline.stages.sample import flow_table, rubric_table
+from psyalign.pipeline.stages.score_needs import has_rewards
 from psyalign.pipeline.stages.scores import adapter_folder
 from psyalign.study.rules import ALIGN_OPTIONS, reads_option
 
@@ -48,7 +49,7 @@ def summary_tables(run: Run, audit: Audit) -> dict[str, pd.DataFrame]:
         "items": _items(run, audit),
         "split": _split(run),
         "feedback": read_table(run.path("feedback", "summary.parquet")),
-        "reward": read_table(run.path("reward", "metrics.parquet")),
+        **_reward(run),
         "raters": read_table(run.path("reward", "raters.parquet")),
         **_rater_changes(run),
         "training": _training(run),
@@ -56,6 +57,11 @@ def summary_tables(run: Run, audit: Audit) -> dict[str, pd.DataFrame]:
         "flow": flow_table(run, audit),
         "rubric": rubric_table(run),
     }
+
+
+def _reward(run: Run) -> dict[str, pd.DataFrame]:
+    """How good the reward model is; there is no such table where the run has none."""
+    return {"reward": read_table(run.path("reward", "metrics.parquet"))} if has_rewards(run) else {}
 
 
 def _rater_changes(run: Run) -> dict[str, pd.DataFrame]:
@@ -72,7 +78,7 @@ def _arms(run: Run, audit: Audit) -> pd.DataFrame:
     k = run.max_scores
     feedback = run.facts("feedback")
     ids = audit.arms["baseline"]["response_id"]
-    rewards = matrix(run.path("reward", "rewards.parquet"), ids)
+    rewards = matrix(run.path("reward", "rewards.parquet"), ids) if has_rewards(run) else None
     reference = _log_probs(audit.arms["baseline"], k)
     human_sd = audit.human["score"].std(ddof=1)
     sft, rows = run.facts("sft"), []
@@ -90,7 +96,7 @@ def _arms(run: Run, audit: Audit) -> pd.DataFrame:
                 "trained_on": _trained_on(run, arm),
                 "feedback_records": _records(feedback, arm),
                 "optimality_gap": np.nan
-                if against.kind == "none"
+                if against.kind == "none" or rewards is None
                 else optimality_gap(log_probs, reference, rewards, against.beta, against.entropy_weight),
                 "gap_kind": against.kind,
                 "gap_note": against.note,

@@ -195,16 +195,18 @@ def kl_table(
     """Mean KL from the baseline and optimality gap, by arm: arm, figure, a, b, and the tested difference.
 
     The KL is a mean over responses and its difference is paired. The two runs' optimality gaps are
-    counted from different rewards: they stand side by side and are not tested.
+    counted from different rewards: they stand side by side and are not tested. Where neither run has a
+    reward model, there are none.
     """
     rows = []
+    figures = ["mean_kl", *(["optimality_gap"] if any(side.tables.rewarded for side in sides) else [])]
     for pair in pairs:
         names = {"arm": pair.name, "arm_a": pair.a, "arm_b": pair.b, "primary": pair.primary}
-        for figure, column in (("mean_kl", "mean_kl"), ("optimality_gap", "optimality_gap")):
+        for figure in figures:
             of = [
                 one_row(side.tables.arms, arm=arm) for side, arm in zip(sides, (pair.a, pair.b), strict=True)
             ]
-            values = [NAN if row is None else row[column] for row in of]
+            values = [NAN if row is None else row[figure] for row in of]
             tested = untested(common.reason or "counted from two different rewards")
             if figure == "mean_kl" and common.paired:
                 tested = _kl_test(sides, pair, common, replicates, seed)

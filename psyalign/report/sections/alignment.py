@@ -11,7 +11,8 @@ from psyalign.report.sections.gaming import curve_blocks, detector_blocks
 
 __all__ = ["alignment_section"]
 
-TITLE = "What alignment cost and whether the reward was gamed"
+TITLE = "What alignment cost"
+GAMED = " and whether the reward was gamed"
 # metric -> (heading, whether 1 is its bound, the direction in which it gets worse: 0 if neither is)
 METRICS = {
     "qwk": ("QWK", True, -1),
@@ -19,6 +20,10 @@ METRICS = {
     "ece": ("Calibration error", True, 1),
     "slope": ("Calibration slope", False, 0),
 }
+GAP = (
+    " Optimality gap: distance from the best scorer under the reward model and the KL penalty, in units of "
+    "reward."
+)
 WORDS = (
     (
         "RPS",
@@ -46,7 +51,8 @@ def alignment_section(tables: RunTables) -> Section | None:
     blocks += detector_blocks(tables)
     if len(tables.alignment_kl):
         blocks += [_movement(tables), _where(tables)]
-    return Section("alignment", TITLE, tuple(blocks)) if blocks else None
+    title = TITLE + GAMED if tables.rewarded else TITLE
+    return Section("alignment", title, tuple(blocks)) if blocks else None
 
 
 def _arms(tables: RunTables, present: object) -> list[str]:
@@ -107,20 +113,21 @@ def _movement(tables: RunTables) -> Table:
     for arm in arms:
         row = one_row(part, arm=arm)
         assert row is not None  # `arms` are those that are there
-        numbers = (real(row[name], 3) for name in ("kl", "kl_p95", "optimality_gap"))
+        numbers = [real(row[name], 3) for name in ("kl", "kl_p95")]
+        if tables.rewarded:
+            numbers += [real(row["optimality_gap"], 3), real(row["reward_change"], 3, signed=True)]
         shares = (percent(row[name]) for name in ("modal_changed", "mass_moved", "nearly_certain"))
-        gained = real(row["reward_change"], 3, signed=True)
-        rows.append((tables.label(arm), *numbers, gained, real(row["entropy"], 3), *shares))
-    titles = ("Arm", "KL", "KL, 95th percentile", "Optimality gap", "Reward gained", "Entropy")
+        rows.append((tables.label(arm), *numbers, real(row["entropy"], 3), *shares))
+    titles = ["Arm", "KL", "KL, 95th percentile"]
+    titles += ["Optimality gap", "Reward gained"] if tables.rewarded else []
     return Table(
         "What alignment moved on the audit persons.",
-        column(*titles, "Modal score changed", "Probability moved", "Nearly certain"),
+        column(*titles, "Entropy", "Modal score changed", "Probability moved", "Nearly certain"),
         tuple(rows),
         note="Means over responses, against the baseline. KL and entropy in nats, exact. Probability moved: "
         "share of a response’s probability that changed its score point. Nearly certain: responses with a "
-        "probability above .99 on one score point. Optimality gap: distance from the best scorer under the "
-        "reward model and the KL penalty, in units of reward."
-        + "".join(f" {note}" for note in _gap_notes(tables, arms))
+        "probability above .99 on one score point."
+        + (GAP + "".join(f" {note}" for note in _gap_notes(tables, arms)) if tables.rewarded else "")
         + (" The ceiling has no reference to stay near." if "ceiling" in arms else ""),
         emphasis=_stressed(tables, arms),
         source="alignment_kl.csv",

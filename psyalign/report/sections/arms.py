@@ -18,12 +18,12 @@ EXPLANATION = (
     "Look at the SD ratio and at the effect size against the arm’s own SD before trusting a small effect "
     "size: scores that shrink towards the middle make every difference against the human SD look smaller."
 )
-COST = (
+GAP = (
     "Optimality gap: how far the arm is from the best possible scorer under the reward model and the KL "
     "penalty, in reward units; 0 is the optimum. Why a gap is missing, or only a description, stands in "
-    "the section on alignment. KL: mean distance of the arm’s score probabilities from the reference "
-    "scorer’s, in nats."
+    "the section on alignment. "
 )
+KL = "KL: mean distance of the arm’s score probabilities from the reference scorer’s, in nats."
 
 
 def arms_section(tables: RunTables) -> Section:
@@ -131,7 +131,7 @@ def _cost(tables: RunTables) -> Table:
             _text(row["what"]),
             _text(row["trained_on"]),
             count(row["feedback_records"]),
-            real(row["optimality_gap"], 3),
+            *([real(row["optimality_gap"], 3)] if tables.rewarded else []),
             real(row["mean_kl"], 3),
             count(row["parameters_trained"]),
             seconds(row["seconds"]),
@@ -143,7 +143,7 @@ def _cost(tables: RunTables) -> Table:
         "What it is",
         "Trained on",
         "Feedback records",
-        "Optimality gap",
+        *(["Optimality gap"] if tables.rewarded else []),
         "Mean KL",
         "Parameters trained",
     )
@@ -151,7 +151,7 @@ def _cost(tables: RunTables) -> Table:
         "What each arm is and what it cost.",
         column(*titles, "Time", text=(0, 1, 2)),
         rows,
-        note=COST,
+        note=GAP + KL if tables.rewarded else KL,
         emphasis=_stressed(tables, [str(row["arm"]) for row in arms]),
         source="arms.csv",
     )

@@ -104,8 +104,8 @@ def _fine_tuning(tables: RunTables) -> str:
 
 
 def _reward(tables: RunTables) -> str:
-    if not len(tables.reward):
-        return "no arm needs one"
+    if not tables.rewarded:
+        return "no arm needs one" if tables.scores_heard else "none: there was no score feedback"
     setting = tables.manifest.setting
     parts = [REWARD_KINDS.get(str(setting("reward", "structure")), REWARD_KINDS["free"])]
     parts.append(f"base: {setting('reward', 'base') or 'a copy of the baseline'}")

@@ -77,6 +77,11 @@ def _said(tables: RunTables) -> str:
             f"The feedback: {records}. This run has no figures of single raters; how far they differ in "
             "severity, and whether they agree, is not known."
         )
+    if len(tables.raters) < 2 and not tables.scores_heard:
+        return (
+            f"The feedback: {records}. It comes from one rater or from a rule: whether raters agree cannot "
+            "be seen from it. What this source gets wrong, the aligned arms learn."
+        )
     if len(tables.raters) < 2:
         return (
             f"The feedback: {records}. All scores in it come from one rater or from a panel taken as one: "
@@ -222,8 +227,8 @@ def _raters(tables: RunTables) -> Table:
         note = (
             "Harder on focal: severity with the focal group minus severity with the reference group, in "
             "logits, relative to the other raters; what all raters share does not show. *: differs from 0 at "
-            "the 5% level, adjusted (Holm) for the number of raters. Not given for a rater who answers mostly "
-            "at random (discrimination below .5, η below .7), which cannot be told from a leaning."
+            "the 5% level, adjusted (Holm) for the number of raters. Not given for a rater who answers "
+            "mostly at random (discrimination below .5, η below .7), which cannot be told from a leaning."
         )
     return Table(
         "The raters of the feedback.",

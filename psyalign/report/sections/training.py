@@ -20,7 +20,7 @@ LOSS_WORDS = {"rps": "the ranked probability score", "ranked_log": "the ranked l
 def training_section(tables: RunTables) -> Section:
     """Fine-tuning where it was out of the ordinary, reward model, losses."""
     blocks = _supervised(tables)
-    blocks.append(_reward(tables) if len(tables.reward) else Paragraph("This run has no reward model."))
+    blocks.append(_reward(tables) if tables.rewarded else Paragraph(_without(tables)))
     curves = _curves(tables)
     if curves:
         title = "Loss of every training by step"
@@ -31,6 +31,16 @@ def training_section(tables: RunTables) -> Section:
         )
         blocks += [Figure("learning-curves", caption, svg), _losses(curves)]
     return Section("training", "Reward model and training", tuple(blocks))
+
+
+def _without(tables: RunTables) -> str:
+    """What a run without a reward model lacks, and why."""
+    if tables.scores_heard:
+        return "This run has no reward model."
+    return (
+        "There was no score feedback, so this run has no reward model, no optimality gap and no "
+        "over-optimisation curve."
+    )
 
 
 def _supervised(tables: RunTables) -> list[Block]:

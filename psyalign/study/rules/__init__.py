@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from psyalign.study.problem import Problem
 from psyalign.study.rules.align import align_rules, arm_rules
-from psyalign.study.rules.arms import ALIGN_OPTIONS, REWARDED, reads_beta, reads_option
+from psyalign.study.rules.arms import ALIGN_OPTIONS, REWARDED, learns_scores, reads_beta, reads_option
 from psyalign.study.rules.choice import choice_rules
 from psyalign.study.rules.data import data_rules, group_rules, plant_rules, split_rules
 from psyalign.study.rules.feedback import equivalence_rules, feedback_rules, reward_rules
@@ -23,6 +23,7 @@ __all__ = [
     "ALIGN_OPTIONS",
     "NOT_IN_STUDIES",
     "REWARDED",
+    "learns_scores",
     "no_study_method",
     "problems",
     "reads_beta",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["ALIGN_OPTIONS", "REWARDED", "reads_beta", "reads_option"]
+__all__ = ["ALIGN_OPTIONS", "REWARDED", "learns_scores", "reads_beta", "reads_option"]
 
 # Options of [align] that only some arms read: default, and the parts of an arm's name that read it.
 SCORED = ("refit", "dpo", "ppo", "distill")
@@ -34,6 +34,11 @@ REWARDED = ("ppo", "distill")
 def reads_beta(arm: str) -> bool:
     """Whether an arm's scores depend on beta."""
     return not PENALISED.isdisjoint(arm.split("+"))
+
+
+def learns_scores(arm: str) -> bool:
+    """Whether an arm learns from score feedback, by itself or by the reward model made of it."""
+    return not {*SCORED, "closed_form"}.isdisjoint(arm.split("+"))
 
 
 def reads_option(arm: str, key: str) -> bool:
