@@ -37,9 +37,9 @@ STUDY = HERE.parent / "studies" / "mindca-wording"
 FAIRLEARN = ("fairlearn==0.15.0", "narwhals==2.29.0")
 RECORDS = (25, 100, 1600)  # 1,600: nearly all answers of the same feedback persons
 ALL_RECORDS = 400
+COMPARED = (100, ALL_RECORDS, 1600)  # where the arms are compared in full
 PROBES = 1000
 ARMS = ("baseline", "refit", "dpo", "equivalence", "refit+equivalence")
-CURVE_ARMS = ("baseline", "refit", "equivalence", "refit+equivalence")
 FIGURES = {
     "mean_es": "mean ES",
     "wording": "wording effect",
@@ -82,7 +82,7 @@ def _run_seed(seed: int, options: argparse.Namespace) -> None:
             for part in ("data", "sft", "scores/baseline"):
                 shutil.copytree(whole / part, folder / part)
         changes = [f"feedback.max_responses={records}", f"feedback.max_equivalences={records}"]
-        _study_run(folder, seed, CURVE_ARMS, options.jobs, changes)
+        _study_run(folder, seed, ARMS, options.jobs, changes)
     if options.peers == "auto" and not (whole / "peers").exists():
         _quiet(
             [sys.executable, str(HERE / "wording_fairlearn.py"), str(whole), str(seed)],
@@ -168,10 +168,23 @@ def _interval(values: np.ndarray) -> str:
 
 
 def _page(table: pd.DataFrame, seeds: Sequence[int]) -> str:
-    full = table[table["records"] == ALL_RECORDS]
+    parts = [f"{len(seeds)} seeds, mean and 95% t interval over seeds.", ""]
+    for records in COMPARED:
+        parts += _comparison(table, records)
+    parts += [
+        "## Over the number of feedback records (of each kind that an arm learns from)",
+        "",
+        _curve(table),
+    ]
+    return "\n".join(parts)
+
+
+def _comparison(table: pd.DataFrame, records: int) -> list[str]:
+    """The arms with so many records; those on frozen embeddings stand with ALL_RECORDS."""
+    full = table[table["records"] == records]
     by = {arm: part.set_index("seed") for arm, part in full.groupby("arm", sort=False)}
     arms = [arm for arm in (*ARMS, *sorted(set(by) - set(ARMS))) if arm in by]
-    parts = [f"{len(seeds)} seeds, mean and 95% t interval over seeds.", "", _arm_table(by, arms), ""]
+    parts = [f"## With {records:,} records", "", _arm_table(by, arms), ""]
     for rival in ("refit", "dpo", *[arm for arm in arms if arm.startswith("frozen")]):
         if rival in by:
             parts += [
@@ -180,18 +193,13 @@ def _page(table: pd.DataFrame, seeds: Sequence[int]) -> str:
                 _against(by, arms, rival),
                 "",
             ]
-    parts += [
+    return [
+        *parts,
         "Reduction against the baseline, 1 − |after| / |before|, paired by seed:",
         "",
         _gone(by, arms),
         "",
     ]
-    parts += [
-        "Over the number of feedback records (of each kind that an arm learns from):",
-        "",
-        _curve(table),
-    ]
-    return "\n".join(parts)
 
 
 def _arm_table(by: dict[str, pd.DataFrame], arms: Sequence[str]) -> str:
@@ -208,9 +216,9 @@ def _against(by: dict[str, pd.DataFrame], arms: Sequence[str], rival: str) -> st
             name: by[arm][name].abs() - by[rival][name].abs()
             for name in ("mean_es", "wording", "mean_abs_es")
         }
-        better = {name: by[arm][name] - by[rival][name] for name in ("qwk", "r")}
+        better = {name: by[arm][name] - by[rival][name] for name in ("qwk", "r", "rmse")}
         rows.append([arm, *(_interval(gap.dropna().to_numpy()) for gap in (nearer | better).values())])
-    names = ["abs. mean ES", "abs. wording effect", "mean abs. ES", "QWK", "r"]
+    names = ["abs. mean ES", "abs. wording effect", "mean abs. ES", "QWK", "r", "RMSE"]
     return _markdown(["arm", *names], rows)
 
 
@@ -229,7 +237,7 @@ def _gone(by: dict[str, pd.DataFrame], arms: Sequence[str]) -> str:
 
 def _curve(table: pd.DataFrame) -> str:
     rows = []
-    for arm in CURVE_ARMS[1:]:
+    for arm in ARMS[1:]:
         for records in sorted(table["records"].unique()):
             some = table[table["records"] == records]
             part, before = (some[some["arm"] == name].set_index("seed") for name in (arm, "baseline"))
