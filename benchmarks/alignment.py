@@ -145,7 +145,8 @@ def _items(scenario: bool) -> tuple[dict[str, Any], Path]:
 def _sample(options: argparse.Namespace) -> Any:
     """Simulated responses, and the quality of each: its true score point, spread within the point."""
     items, phrases = _items(options.scenario)
-    data = simulate_sjt(load_phrases(phrases), 32, SEED)
+    persons = max(32, -(-(max(options.responses, options.all_pairs) + options.held) // len(items)))
+    data = simulate_sjt(load_phrases(phrases), persons, SEED)
     order = generator(SEED, "sample").permutation(len(data.responses))
     responses = data.responses.iloc[order].reset_index(drop=True)
     true = data.ratings[data.ratings["rater"] == "true"].set_index(["person", "item"])["score"]
