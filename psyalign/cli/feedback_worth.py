@@ -63,7 +63,8 @@ def judgements_worth(
     from psyalign.pipeline.worth import finished_run, gap_worth, interval_worth
 
     folder = study_file(study).parent / "runs" / _folder_name(run)
-    finished_run(folder)
+    dif = finished_run(folder)["settings"]["dif"]
+    wanted = dif["es_moderate"] if half_width is None else half_width
     gap, why = None, ""
     try:
         gap = gap_worth(folder, number, pairs=pairs)
@@ -71,7 +72,7 @@ def judgements_worth(
         if out is not None:
             raise
         why = f"{problem.message} {problem.mend}"
-    intervals = interval_worth(folder, half_width=half_width, more=number)
+    intervals = interval_worth(folder, half_width=wanted, more=number)
     if gap is not None and out is not None:
         write_records(out, records_of(gap.questions))
     if dif_out is not None:
@@ -84,7 +85,7 @@ def judgements_worth(
     if gap is not None:
         _show_gap(gap, out)
         print()
-    _show_intervals(intervals, number)
+    _show_intervals(intervals, number, wanted)
 
 
 def _folder_name(run: str) -> str:
@@ -105,16 +106,16 @@ def _show_gap(gap: GapWorth, out: Path | None) -> None:
     curve = [{**row, "expected_gap": f"{row['expected_gap']:.4g}"} for row in records_of(gap.curve)]
     show_table(curve, title=title)
     print()
-    shown = f"the first {SHOWN}" if len(gap.questions) > SHOWN else "all"
-    place = f"; the file is {out}" if out is not None else ""
+    shown = f" (the first {SHOWN} are shown)" if len(gap.questions) > SHOWN else ""
+    place = f", all in {out}" if out is not None else ""
     show_table(
         records_of(gap.questions[:SHOWN]),
         columns=QUESTIONS,
-        title=f"{len(gap.questions)} questions about {gap.askable} responses, {shown}{place}",
+        title=f"What to ask next, of {gap.askable} responses: {len(gap.questions)} questions{shown}{place}",
     )
 
 
-def _show_intervals(intervals: pd.DataFrame, number: int) -> None:
+def _show_intervals(intervals: pd.DataFrame, number: int, wanted: float) -> None:
     rows = records_of(intervals)
     for row in rows:
         for name in ("further", "together"):
@@ -122,6 +123,10 @@ def _show_intervals(intervals: pd.DataFrame, number: int) -> None:
     columns = (*INTERVALS, "reason") if any(row["reason"] for row in rows) else INTERVALS
     title = f"DIF intervals of human scores: half-width, and after {number} more rated responses of a group"
     show_table(rows, columns=columns, title=title)
+    print(
+        f"further: rated responses of this group alone that bring the half-width to {wanted:g} (– cannot); "
+        "together: of this group, where both get more."
+    )
 
 
 def _everything(gap: GapWorth | None, intervals: pd.DataFrame) -> list[dict[str, Any]]:

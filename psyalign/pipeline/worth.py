@@ -143,15 +143,15 @@ def gap_worth(folder: Path, number: int, *, pairs: bool = False) -> GapWorth:
     )
 
 
-def interval_worth(folder: Path, *, half_width: float | None = None, more: int = 100) -> pd.DataFrame:
+def interval_worth(folder: Path, *, half_width: float, more: int) -> pd.DataFrame:
     """How fast the intervals of the human scores' effect sizes narrow with further rated audit responses.
 
     Parameters
     ----------
     folder : Path
         A finished run.
-    half_width : float, optional
-        Wanted; default the run's [dif] es_moderate.
+    half_width : float
+        Wanted.
     more : int
         See `psyalign.dif.judgement.further.further_ratings`, whose columns follow grouping here; `level` is
         the group's name.
@@ -174,7 +174,7 @@ def interval_worth(folder: Path, *, half_width: float | None = None, more: int =
             human,
             side,
             matching_strata(human, side).stratum,
-            half_width=dif["es_moderate"] if half_width is None else half_width,
+            half_width=half_width,
             more=more,
             alpha=dif["alpha"],
         )
