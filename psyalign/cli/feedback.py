@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from psyalign.cli.collections import collection_file
+from psyalign.cli.collections import asked_responses, collection_file
 from psyalign.cli.feedback_import import FormatName, export_elsewhere, import_feedback_file, show_transfer
 from psyalign.cli.feedback_judge import judge_feedback
 from psyalign.cli.feedback_raters import rater_statistics
@@ -98,6 +98,15 @@ def collect(
             "--run", help="A run of the study: ask first where its baseline is unsure.", show_default=False
         ),
     ] = None,
+    ask: Annotated[
+        Path | None,
+        typer.Option(
+            "--ask",
+            help="CSV file with a column response_id: ask about these responses alone, the first ones first; "
+            "`psyalign feedback worth --out` writes one.",
+            show_default=False,
+        ),
+    ] = None,
     name: Name = "main",
     host: Annotated[str, typer.Option("--host", help="Address to serve on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="Port to serve on; 0: any free one.")] = 8765,
@@ -114,6 +123,7 @@ def collect(
         "repeats": repeats,
         "anchors": anchors,
         "run": run,
+        "ask": None if ask is None else asked_responses(ask),
     }
     asked_for = {key: value for key, value in given.items() if value is not None}
     settings = Settings(**{"max_responses": settings_file.feedback.max_responses, **asked_for})

@@ -39,6 +39,8 @@ class Settings:
         Scored exemplars of each kind that all raters judge without being told.
     run : str
         The run whose scorer says where judgements help most; "" for none.
+    ask : tuple of str
+        Ids of the responses to ask about, and of no others, those wanted most first; empty for all.
     """
 
     kinds: tuple[str, ...] = ("score_preference", "equivalence")
@@ -47,6 +49,7 @@ class Settings:
     repeats: float = 0.05
     anchors: int = 5
     run: str = ""
+    ask: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be collected."""
@@ -95,6 +98,8 @@ def make_plan(material: Material, settings: Settings) -> list[Block]:
         There is nothing to ask.
     """
     blocks: list[Block] = []
+    if settings.ask:
+        material = _narrowed(material, settings.ask, settings.max_responses)
     for kind in settings.kinds:
         found = _balanced(
             _candidates(material, kind, settings.max_responses), material, settings.max_responses
@@ -114,6 +119,23 @@ def make_plan(material: Material, settings: Settings) -> list[Block]:
 def exemplar_id(item: str, number: int) -> str:
     """Id that stands for an item's exemplar among response ids; no response's person is empty."""
     return f"{EXEMPLAR}{item}|{number}"
+
+
+def _narrowed(material: Material, ask: tuple[str, ...], limit: int) -> Material:
+    """The material with the first of these responses, and their other wordings, alone."""
+    texts = material.texts
+    known = set(texts.loc[texts["primary"], "response_id"])
+    if strange := sum(name not in known for name in ask):
+        raise DataError(
+            f"{strange} of the {len(ask)} responses to ask about are none of the feedback persons'.",
+            where="--ask",
+            mend="Give ids of their responses, such as `psyalign feedback worth` writes them.",
+        )
+    wanted = texts[texts["response_id"].isin(ask[:limit])]
+    of_wanted = pd.MultiIndex.from_frame(wanted[["person", "item"]])
+    kept = texts[pd.MultiIndex.from_frame(texts[["person", "item"]]).isin(of_wanted)]
+    rank = {name: 1 - place / len(ask) for place, name in enumerate(ask)}
+    return replace(material, texts=kept.reset_index(drop=True), uncertainty=rank)
 
 
 def _candidates(material: Material, kind: str, limit: int) -> list[Block]:

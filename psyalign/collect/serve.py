@@ -20,6 +20,7 @@ from psyalign.foundation.hashing import hash_texts
 __all__ = ["LOOPBACK", "Collection", "begin", "listen", "serve"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SHOWN = 5  # of a setting that is a list, in a message
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,10 @@ def _fingerprint(material: Material, tasks: Iterable[Task]) -> str:
 
 def _same_settings(there: dict[str, Any], settings: Settings, asked_for: Sequence[str], path: Path) -> None:
     for name in asked_for:
-        wanted, found = asdict(settings)[name], there[name]
+        # a collection may be older than the setting
+        wanted, found = asdict(settings)[name], there.get(name, [])
         if (list(wanted) if isinstance(wanted, tuple) else wanted) != found:
-            shown = ", ".join(found) if isinstance(found, list) else found
+            shown = ", ".join(found[:SHOWN]) if isinstance(found, list) else found
             raise UsageError(
                 f"This collection was begun with {name.replace('_', ' ')} {shown or 'none'}.",
                 where=str(path),

@@ -14,7 +14,7 @@ from psyalign.collect import Collection, Material, Settings, Store, make_plan
 from psyalign.collect.assignment import REPEAT_GAP, Desk, Turn, choose
 from psyalign.collect.store import Asked
 from psyalign.collect.tasks import CANNOT
-from psyalign.foundation.errors import UsageError
+from psyalign.foundation.errors import DataError, UsageError
 
 ALL = ("score_preference", "response_preference", "equivalence", "rating")
 Start = Callable[..., Collection]
@@ -87,6 +87,19 @@ def test_with_a_run_the_unsure_responses_are_chosen_and_come_first(material: Mat
     assert first is not None and first.id == "rating:p11|three"
     disputed = choose(Desk(blocks, 1, {}, {}, {"five": 0.5}, 0.0, 5), Turn("ann"))
     assert disputed is not None and disputed.id == "rating:p11|five"
+
+
+def test_only_the_responses_that_were_asked_for_and_the_first_first(material: Material) -> None:
+    ask = ("p03|three", "p07|five", "p02|three")
+    for kind in ("rating", "score_preference"):
+        blocks = make_plan(material, Settings(kinds=(kind,), overlap=0, anchors=0, ask=ask))
+        assert {task.response_a for block in blocks for task in block.tasks} == set(ask)
+        rank = {block.tasks[0].response_a: -block.priority for block in blocks}
+        assert sorted(rank, key=lambda name: rank[name]) == list(ask)
+    few = make_plan(material, Settings(kinds=("rating",), max_responses=2, overlap=0, anchors=0, ask=ask))
+    assert {block.tasks[0].response_a for block in few} == {"p03|three", "p07|five"}
+    with pytest.raises(DataError, match="2 of the 3 responses"):
+        make_plan(material, Settings(ask=("p03|three", "p99|five", "p03|other")))
 
 
 def test_everything_is_judged_overlap_by_all_and_parts_are_equal(start: Start) -> None:

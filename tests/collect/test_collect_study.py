@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from psyalign.cli.main import app
-from psyalign.collect import Settings, make_plan
+from psyalign.collect import Settings, Store, make_plan
 from psyalign.foundation.errors import RunError
 from psyalign.foundation.tables import write_parquet
 from psyalign.pipeline import load_study_bank
@@ -112,6 +112,31 @@ def test_collect_refuses(
     assert result.exit_code == 2
     assert said in result.stderr
     assert not (study.folder / "collect").exists()
+
+
+def test_the_responses_to_ask_about_come_from_a_file(
+    invoke: Callable[..., Result], study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `feedback worth --out` writes it; the same command goes on, other responses are refused."""
+    monkeypatch.setattr("psyalign.collect.serve", lambda *_: None)
+    texts = feedback_material(study).texts
+    ids = list(texts.loc[texts["primary"], "response_id"][:3])
+    questions = tmp_path / "next.csv"
+
+    def collect(*names: str) -> Result:
+        rows = "".join(f"{name},0-1\n" for name in names)
+        questions.write_text(f"response_id,pairs\n{rows}", encoding="utf-8")
+        return invoke("collect", "--raters", "ann", "--ask", str(questions), "--port", "0", "--anchors", "0")
+
+    strange = collect(ids[0], "nobody|x")
+    assert strange.exit_code in (2, 3) and "1 of the 2 responses" in strange.stderr
+    assert not list((study.folder / "collect").glob("*.sqlite"))
+    assert "no response" in collect().stderr
+    for _ in range(2):
+        assert collect(*ids, ids[0]).exit_code == 0
+    store = Store(study.folder / "collect" / "main.sqlite")
+    assert {task.response_a for task in store.plan()[1].values() if not task.response_b} == set(ids)
+    assert "begun with ask" in collect(ids[0]).stderr
 
 
 def test_a_port_that_is_taken(invoke: Callable[..., Result]) -> None:
