@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from psyalign.align import optimal_log_probs
 from psyalign.align.diagnostics import ranked_probability_score
 from psyalign.foundation.errors import DataError, RunError
 from psyalign.foundation.tables import read_table, write_parquet
-from psyalign.pipeline import load_study_bank, run_study
+from psyalign.pipeline import run_study
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages import align as align_stage
 from psyalign.pipeline.stages import choice as choice_stage
@@ -146,7 +147,7 @@ def test_an_audit_person_in_the_feedback_is_refused_and_so_are_too_many_folds(
     """Only data and feedback are made: who takes part is settled before anything is trained."""
     run = perform(choosing, "data", "feedback")
     assert (choice_stage._folds(run).groupby(choice_stage._folds(run)).size() >= 2).all()
-    many = Run(run.folder, load_study(choosing, ["choice.folds=20"]), load_study_bank(run.study))
+    many = replace(run, study=load_study(choosing, ["choice.folds=20"]))
     with pytest.raises(DataError, match="too few for 20 folds"):
         choice_stage._folds(many)
     path = run.path("feedback", "scores.parquet")
