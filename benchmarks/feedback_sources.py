@@ -29,7 +29,7 @@ from pathlib import Path
 
 import pandas as pd
 from feedback_sources_page import rate
-from wording_seeds import PROBES, STUDY, _figures, _interval, _markdown, _quiet
+from wording_seeds import PROBES, STUDY, figures, interval, markdown, quiet
 
 from psyalign.feedback import Equivalence, Record, ScorePreference, read_records, write_records
 from psyalign.foundation.tables import read_table
@@ -126,7 +126,7 @@ def _study_run(
 
 
 def _psyalign(command: Sequence[str], options: argparse.Namespace) -> None:
-    _quiet([sys.executable, "-m", "psyalign", *command], options.jobs)
+    quiet([sys.executable, "-m", "psyalign", *command], options.jobs)
 
 
 def _from_page(home: Path, out: Path, options: argparse.Namespace) -> list[str]:
@@ -191,7 +191,7 @@ def _figures_of_seed(seed: int) -> list[dict[str, object]]:
         for arm, records in learned.items():
             scores = read_table(folder / "scores" / str(arm) / "scores.parquet")
             head = {"seed": seed, "source": source, "arm": arm, "records": int(records)}
-            rows.append(head | _figures(scores, human, group))
+            rows.append(head | figures(scores, human, group))
     return rows
 
 
@@ -230,12 +230,12 @@ def _page(table: pd.DataFrame, seeds: Sequence[int]) -> str:
             rows.append([*head, *_cells(part, (*COLUMNS, "mean_es_removed", "wording_removed"))])
     names = ["mean ES", "wording effect", "QWK", "mean ES removed", "wording effect removed"]
     parts = [f"{len(seeds)} seed(s), {said}.", "", "The judge (SmolLM2, 135M) and people first:", ""]
-    parts += [_agreement(seeds), "", _markdown(["source", "what was asked", "records", "arm", *names], rows)]
+    parts += [_agreement(seeds), "", markdown(["source", "what was asked", "records", "arm", *names], rows)]
     return "\n".join(parts)
 
 
 def _cells(part: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    return [_interval(part[name].to_numpy()) for name in names]
+    return [interval(part[name].to_numpy()) for name in names]
 
 
 def _agreement(seeds: Sequence[int]) -> str:
@@ -254,7 +254,7 @@ def _agreement(seeds: Sequence[int]) -> str:
             cells = [f"{n:.0f}", f"{agreement:.2f}", f"{kappa:.2f}"]
         rows.append([str(seed), path, str(len(kept)), str(int(kept.sum())), *cells])
     names = ["seed", "path", "questions", "kept", "compared with people", "agreement", "kappa"]
-    return _markdown(names, rows)
+    return markdown(names, rows)
 
 
 if __name__ == "__main__":

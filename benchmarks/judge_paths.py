@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from llama_server import MODEL, free_port, gguf_file, llama_server, why_not
+from wording_seeds import markdown
 
 from psyalign.cli.failures import stop_on_sigterm
 from psyalign.feedback import (
@@ -203,7 +204,7 @@ def _kept_table(found: dict[tuple[str, str], Judged], folder: Path) -> str:
         rows.append(
             [path, backend, "*answers on file*", f"{len(answers) - texts} labels, {texts} texts", "", "", ""]
         )
-    return _markdown(["path", "backend", "kind", "asked", "kept", "dropped", "label A chosen"], rows)
+    return markdown(["path", "backend", "kind", "asked", "kept", "dropped", "label A chosen"], rows)
 
 
 def _reason_table(found: dict[tuple[str, str], Judged]) -> str:
@@ -213,7 +214,7 @@ def _reason_table(found: dict[tuple[str, str], Judged]) -> str:
         counts = Counter(questions.loc[~questions["kept"], "reason"])
         why = ", ".join(f"{reason}: {count}" for reason, count in counts.most_common())
         rows.append([path, backend, why or "–"])
-    return _markdown(["path", "backend", "reasons"], rows)
+    return markdown(["path", "backend", "reasons"], rows)
 
 
 def _truth_table(found: dict[tuple[str, str], Judged], truth: Truth) -> str:
@@ -228,7 +229,7 @@ def _truth_table(found: dict[tuple[str, str], Judged], truth: Truth) -> str:
         if not records:
             rows.append([path, backend, "nothing kept", *["–"] * 5])
     head = ["path", "backend", "kind", "n", "agreement", "kappa", "lower score preferred", "true score lower"]
-    return _markdown(head, rows)
+    return markdown(head, rows)
 
 
 def _against_truth(records: list[Record], truth: Truth) -> list[str]:
@@ -290,7 +291,7 @@ def _backend_table(found: dict[tuple[str, str], Judged], folder: Path) -> str:
             ]
         )
     head = ["path", "shared label questions", "same label", "median abs. difference of margins"]
-    return _markdown([*head, "95% / largest", "median size of a margin", "same text"], rows)
+    return markdown([*head, "95% / largest", "median size of a margin", "same text"], rows)
 
 
 def _margins(answer: dict[str, Any]) -> Iterator[float]:
@@ -311,11 +312,6 @@ def _interval(value: float, draws: np.ndarray) -> str:
         return "–"
     low, high = percentile_interval(draws)
     return f"{value:.2f} [{low:.2f}, {high:.2f}]"
-
-
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 if __name__ == "__main__":

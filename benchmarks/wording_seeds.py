@@ -84,7 +84,7 @@ def _run_seed(seed: int, options: argparse.Namespace) -> None:
         changes = [f"feedback.max_responses={records}", f"feedback.max_equivalences={records}"]
         _study_run(folder, seed, ARMS, options.jobs, changes)
     if options.peers == "auto" and not (whole / "peers").exists():
-        _quiet(
+        quiet(
             [sys.executable, str(HERE / "wording_fairlearn.py"), str(whole), str(seed)],
             options.jobs,
             path=_fairlearn(),
@@ -98,10 +98,10 @@ def _study_run(folder: Path, seed: int, arms: Sequence[str], jobs: int, changes:
     command = [sys.executable, "-m", "psyalign", "study", "run", str(STUDY), "--run", folder.name]
     for change in (*every, *changes):
         command += ["--set", change]
-    _quiet(command, jobs)
+    quiet(command, jobs)
 
 
-def _quiet(command: list[str], jobs: int, path: Path | None = None) -> None:
+def quiet(command: list[str], jobs: int, path: Path | None = None) -> None:
     print(f"… {' '.join(command[1:])}", file=sys.stderr)
     environment = os.environ | {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))}
     if path:
@@ -131,12 +131,12 @@ def _figures_of_seed(seed: int) -> pd.DataFrame:
         group = read_table(folder / "data" / "persons.parquet").set_index("person")["variety"]
         group = group.map({"standard": "reference", "everyday": "focal"})
         for path in paths:
-            found = _figures(read_table(path), human, group)
+            found = figures(read_table(path), human, group)
             rows.append({"seed": seed, "records": records, "arm": path.parent.name} | found)
     return pd.DataFrame(rows)
 
 
-def _figures(scores: pd.DataFrame, human: pd.DataFrame, group: pd.Series) -> dict[str, float]:
+def figures(scores: pd.DataFrame, human: pd.DataFrame, group: pd.Series) -> dict[str, float]:
     """The same figures for every arm, from its scores of the audit persons."""
     judged = human[["person", "item", "score"]]
     both = scores[scores["primary"]].merge(judged, on=["person", "item"])
@@ -159,7 +159,7 @@ def _figures(scores: pd.DataFrame, human: pd.DataFrame, group: pd.Series) -> dic
     }
 
 
-def _interval(values: np.ndarray) -> str:
+def interval(values: np.ndarray) -> str:
     mean = float(np.mean(values))
     if len(values) < 2:
         return f"{mean:+.3f}"
@@ -203,8 +203,8 @@ def _comparison(table: pd.DataFrame, records: int) -> list[str]:
 
 
 def _arm_table(by: dict[str, pd.DataFrame], arms: Sequence[str]) -> str:
-    rows = [[arm, *(_interval(by[arm][name].to_numpy()) for name in FIGURES)] for arm in arms]
-    return _markdown(["arm", *FIGURES.values()], rows)
+    rows = [[arm, *(interval(by[arm][name].to_numpy()) for name in FIGURES)] for arm in arms]
+    return markdown(["arm", *FIGURES.values()], rows)
 
 
 def _against(by: dict[str, pd.DataFrame], arms: Sequence[str], rival: str) -> str:
@@ -217,9 +217,9 @@ def _against(by: dict[str, pd.DataFrame], arms: Sequence[str], rival: str) -> st
             for name in ("mean_es", "wording", "mean_abs_es")
         }
         better = {name: by[arm][name] - by[rival][name] for name in ("qwk", "r", "rmse")}
-        rows.append([arm, *(_interval(gap.dropna().to_numpy()) for gap in (nearer | better).values())])
+        rows.append([arm, *(interval(gap.dropna().to_numpy()) for gap in (nearer | better).values())])
     names = ["abs. mean ES", "abs. wording effect", "mean abs. ES", "QWK", "r", "RMSE"]
-    return _markdown(["arm", *names], rows)
+    return markdown(["arm", *names], rows)
 
 
 def _gone(by: dict[str, pd.DataFrame], arms: Sequence[str]) -> str:
@@ -228,11 +228,11 @@ def _gone(by: dict[str, pd.DataFrame], arms: Sequence[str]) -> str:
         if arm == "baseline" or arm.startswith("frozen"):
             continue
         cells = [
-            _interval((1 - by[arm][name].abs() / before[name].abs()).to_numpy())
+            interval((1 - by[arm][name].abs() / before[name].abs()).to_numpy())
             for name in ("mean_es", "wording", "mean_abs_es")
         ]
-        rows.append([arm, *cells, _interval((by[arm]["qwk"] - before["qwk"]).to_numpy())])
-    return _markdown(["arm", "mean ES", "wording effect", "mean abs. ES", "QWK minus the baseline's"], rows)
+        rows.append([arm, *cells, interval((by[arm]["qwk"] - before["qwk"]).to_numpy())])
+    return markdown(["arm", "mean ES", "wording effect", "mean abs. ES", "QWK minus the baseline's"], rows)
 
 
 def _curve(table: pd.DataFrame) -> str:
@@ -242,15 +242,15 @@ def _curve(table: pd.DataFrame) -> str:
             some = table[table["records"] == records]
             part, before = (some[some["arm"] == name].set_index("seed") for name in (arm, "baseline"))
             if len(part):
-                cells = [_interval(part[name].to_numpy()) for name in ("mean_es", "wording", "qwk", "r")]
+                cells = [interval(part[name].to_numpy()) for name in ("mean_es", "wording", "qwk", "r")]
                 gone = (1 - part[name].abs() / before[name].abs() for name in ("mean_es", "wording"))
-                removed = [_interval(share.dropna().to_numpy()) for share in gone]
+                removed = [interval(share.dropna().to_numpy()) for share in gone]
                 rows.append([arm, str(records), str(len(part)), *cells, *removed])
-    figures = ["mean ES", "wording effect", "QWK", "r", "mean ES removed", "wording effect removed"]
-    return _markdown(["arm", "records", "seeds", *figures], rows)
+    columns = ["mean ES", "wording effect", "QWK", "r", "mean ES removed", "wording effect removed"]
+    return markdown(["arm", "records", "seeds", *columns], rows)
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
