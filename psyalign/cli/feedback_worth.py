@@ -60,9 +60,10 @@ def judgements_worth(
     most, then how fast the DIF intervals of human scores narrow with further rated audit responses.
     """
     from psyalign.foundation.errors import RunError
+    from psyalign.pipeline.run import run_folder
     from psyalign.pipeline.worth import finished_run, gap_worth, interval_worth
 
-    folder = study_file(study).parent / "runs" / _folder_name(run)
+    folder = run_folder(study_file(study).parent, run)
     dif = finished_run(folder)["settings"]["dif"]
     wanted = dif["es_moderate"] if half_width is None else half_width
     gap, why = None, ""
@@ -86,16 +87,6 @@ def judgements_worth(
         _show_gap(gap, out)
         print()
     _show_intervals(intervals, number, wanted)
-
-
-def _folder_name(run: str) -> str:
-    from psyalign.foundation.errors import RunError
-
-    if not run or run != Path(run).name or run.startswith("."):
-        raise RunError(
-            f"'{run}' cannot be a folder name.", where="--run", mend="Use letters, digits and '-'."
-        )
-    return run
 
 
 def _show_gap(gap: GapWorth, out: Path | None) -> None:

@@ -19,7 +19,7 @@ from psyalign.foundation.progress import say
 from psyalign.items import ItemBank
 from psyalign.study import Study
 
-__all__ = ["CHECKPOINT", "Run", "Stage", "now"]
+__all__ = ["CHECKPOINT", "Run", "Stage", "now", "run_folder"]
 
 DONE = "done.json"
 STARTED = "started.json"
@@ -168,3 +168,12 @@ def _read_if_there(path: Path) -> dict[str, Any] | None:
             mend="Use another --run name, or --fresh to delete this run.",
         )
     return value
+
+
+def run_folder(study_folder: Path, run: str) -> Path:
+    """The directory of a study's run, there or not; RunError if `run` cannot be a folder's name."""
+    if not run or run != Path(run).name or run.startswith("."):
+        raise RunError(
+            f"'{run}' cannot be a folder name.", where="--run", mend="Use letters, digits and '-'."
+        )
+    return study_folder / "runs" / run

@@ -19,7 +19,7 @@ from psyalign.foundation.provenance import provenance
 from psyalign.foundation.tables import write_csv
 from psyalign.items import ItemBank, load_bank
 from psyalign.pipeline.data import load_study_bank
-from psyalign.pipeline.run import Run, Stage, now
+from psyalign.pipeline.run import Run, Stage, now, run_folder
 from psyalign.pipeline.stages.settled import CHOICES
 from psyalign.study import Study, cautions, load_study, resolved, resolved_toml
 
@@ -52,11 +52,7 @@ def run_study(study_path: Path, run: str = "main", fresh: bool = False, changes:
         The run directory.
     """
     study = load_study(study_path, changes)
-    if not run or run != Path(run).name or run.startswith("."):
-        raise RunError(
-            f"'{run}' cannot be a folder name.", where="--run", mend="Use letters, digits and '-'."
-        )
-    folder = study.folder / "runs" / run
+    folder = run_folder(study.folder, run)
     bank = load_study_bank(study)
     inputs = _inputs(study, bank)  # before anything is written: missing files end here
     folder.mkdir(parents=True, exist_ok=True)
