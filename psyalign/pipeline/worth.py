@@ -25,6 +25,7 @@ from psyalign.foundation.files import read_json
 from psyalign.foundation.tables import read_table
 from psyalign.items import load_bank
 from psyalign.pipeline.stages.holdout import held_out
+from psyalign.pipeline.stages.matrices import matrix, member_matrices
 
 __all__ = ["ADVISED", "GapWorth", "finished_run", "gap_worth", "interval_worth"]
 
@@ -101,11 +102,10 @@ def gap_worth(folder: Path, number: int, *, pairs: bool = False) -> GapWorth:
     if count < LEAST_MEMBERS or not path.is_file():
         raise _no_members(folder, count)
     texts = read_table(folder / "data" / "texts.parquet")
-    table = read_table(path)
-    known = set(table["response_id"])
+    known = set(read_table(folder / "reward" / "rewards.parquet")["response_id"])
     texts = texts[(texts["split"] == "feedback") & texts["primary"] & texts["response_id"].isin(known)]
-    members = np.stack([_rows(part, texts["response_id"]) for _, part in table.groupby("member")])
-    reference = _rows(read_table(folder / "reward" / "reference.parquet"), texts["response_id"])
+    members = member_matrices(path, texts["response_id"])
+    reference = matrix(folder / "reward" / "reference.parquet", texts["response_id"])
     held = held_out(settings["study"]["seed"], settings["reward"]["holdout"], texts["person"].unique())
     askable = ~texts["person"].map(held).to_numpy(bool)
     if not askable.any():
@@ -183,12 +183,6 @@ def interval_worth(folder: Path, *, half_width: float, more: int) -> pd.DataFram
         table.insert(3, "level", level)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
-
-
-def _rows(table: pd.DataFrame, ids: pd.Series) -> np.ndarray:
-    """(N, K) of a kept matrix, in the order of `ids`."""
-    points = [name for name in table.columns if name[0] == "s" and name[1:].isdigit()]
-    return np.asarray(table.set_index("response_id").loc[ids, points].to_numpy(float))
 
 
 def _no_members(folder: Path, count: int) -> RunError:

@@ -18,7 +18,7 @@ from psyalign.foundation.files import read_json, write_json
 from psyalign.foundation.tables import read_table
 from psyalign.pipeline import study_run
 from psyalign.pipeline.run import Run
-from psyalign.pipeline.stages.reward import matrix
+from psyalign.pipeline.stages.matrices import matrix
 from psyalign.pipeline.worth import gap_worth
 from tests.conftest import run_stages
 

@@ -17,11 +17,11 @@ from psyalign.align import mean_kl, optimal_log_probs, optimality_gap
 from psyalign.align.diagnostics import ranked_probability_score
 from psyalign.foundation.tables import read_table, write_parquet
 from psyalign.pipeline.run import Run
-from psyalign.pipeline.stages import reward as reward_stage
 from psyalign.pipeline.stages.audit import Audit
 from psyalign.pipeline.stages.data import read_persons, read_scores, read_texts
 from psyalign.pipeline.stages.diagnostics import diagnostic_tables
 from psyalign.pipeline.stages.evidence import feedback_evidence
+from psyalign.pipeline.stages.matrices import matrix
 from psyalign.pipeline.stages.moves import preference_moves
 from psyalign.report.schema import COLUMNS, DIAGNOSTICS
 from psyalign.reward import RewardModel
@@ -215,7 +215,7 @@ def test_preferred_scores_that_lose_probability_in_training_are_alarmed(
 
     def arm(texts: pd.DataFrame) -> np.ndarray:
         asked.extend(texts["response_id"])
-        kept = reward_stage.matrix(run.path("reward", "reference.parquet"), texts["response_id"])
+        kept = matrix(run.path("reward", "reference.parquet"), texts["response_id"])
         here = scores.loc[texts["response_id"]].to_numpy()[:, None] == POINTS
         return np.asarray(kept + np.where(here, *((-0.3, -0.5) if displaced else (0.2, -0.1))))
 
@@ -281,7 +281,7 @@ def test_what_trained_the_reward_model_is_never_held_out(
     parts = feedback_evidence(run)
     assert seen and set(parts["learned_from"].responses["response_id"]) == set(seen)
     assert not set(parts["held_out"].responses["response_id"]) & set(seen)
-    assert reward_stage.matrix(run.path("reward", "rewards.parquet"), pd.Series(seen)).shape[1] == 5
+    assert matrix(run.path("reward", "rewards.parquet"), pd.Series(seen)).shape[1] == 5
 
 
 def test_ensemble_spread_is_used_where_there_is_one(make: Callable[..., Made]) -> None:

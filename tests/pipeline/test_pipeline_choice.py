@@ -20,7 +20,7 @@ from psyalign.pipeline import run_study
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages import align as align_stage
 from psyalign.pipeline.stages import choice as choice_stage
-from psyalign.pipeline.stages.reward import matrix
+from psyalign.pipeline.stages.matrices import matrix
 from psyalign.report import build_report
 from psyalign.study import load_study
 

@@ -16,7 +16,7 @@ from psyalign.pipeline import score_responses
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages import align as align_stage
 from psyalign.pipeline.stages.align import OBJECTIVES
-from psyalign.pipeline.stages.reward import matrix
+from psyalign.pipeline.stages.matrices import matrix
 from psyalign.pipeline.stages.summaries import ARMS
 from psyalign.study import ALIGNED_ARMS, Arm
 from psyalign.study.plan import ARM_WORDS

@@ -21,7 +21,8 @@ from psyalign.foundation.tables import read_table, write_parquet
 from psyalign.pipeline import load_study_bank, study_run
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.judgements import rater_judgements, score_feedback
-from psyalign.pipeline.stages.reward import matrix, require_frozen
+from psyalign.pipeline.stages.matrices import matrix
+from psyalign.pipeline.stages.reward import require_frozen
 from psyalign.reward import RewardEnsemble
 from psyalign.study import load_study
 

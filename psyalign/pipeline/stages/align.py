@@ -26,8 +26,9 @@ from psyalign.foundation.tables import read_table, write_parquet
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.data import group_of, read_persons, read_scores, read_texts
 from psyalign.pipeline.stages.judgements import score_feedback
+from psyalign.pipeline.stages.matrices import matrix
 from psyalign.pipeline.stages.moves import preference_moves
-from psyalign.pipeline.stages.reward import matrix, require_frozen
+from psyalign.pipeline.stages.reward import require_frozen
 from psyalign.pipeline.stages.settled import settled_align
 from psyalign.pipeline.stages.sft import loss_table
 from psyalign.reward import win_counts

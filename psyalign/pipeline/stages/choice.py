@@ -23,13 +23,12 @@ from psyalign.pipeline.run import Run, Stage
 from psyalign.pipeline.stages.align import OBJECTIVES, arm_control, arm_feedback, arm_pairs, arm_settings
 from psyalign.pipeline.stages.data import read_texts
 from psyalign.pipeline.stages.judgements import comparison_table, score_feedback
+from psyalign.pipeline.stages.matrices import matrix, write_matrix
 from psyalign.pipeline.stages.reward import (
-    matrix,
     require_frozen,
     reward_material,
     reward_start,
     train_ensemble,
-    write_matrix,
 )
 from psyalign.pipeline.stages.settled import CHOICES
 from psyalign.scorer import LoraScorer

@@ -17,7 +17,7 @@ from psyalign.pipeline.stages.audit import Audit
 from psyalign.pipeline.stages.data import read_scores, read_texts
 from psyalign.pipeline.stages.holdout import held_out
 from psyalign.pipeline.stages.judgements import score_feedback
-from psyalign.pipeline.stages.reward import matrix
+from psyalign.pipeline.stages.matrices import matrix
 from psyalign.pipeline.stages.score_needs import has_rewards
 
 __all__ = [

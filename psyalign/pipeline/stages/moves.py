@@ -10,7 +10,7 @@ import pandas as pd
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.data import read_texts
 from psyalign.pipeline.stages.judgements import score_feedback
-from psyalign.pipeline.stages.reward import matrix
+from psyalign.pipeline.stages.matrices import matrix
 
 __all__ = ["preference_moves"]
 

@@ -15,7 +15,7 @@ from psyalign.feedback.raters import OUTCOMES
 from psyalign.foundation.errors import DataError, RunError
 from psyalign.foundation.hashing import hash_file
 from psyalign.foundation.seeds import derive_seed
-from psyalign.foundation.tables import read_table, write_parquet
+from psyalign.foundation.tables import write_parquet
 from psyalign.pipeline.run import CHECKPOINT, Run
 from psyalign.pipeline.stages.data import read_scores, read_texts
 from psyalign.pipeline.stages.holdout import held_out
@@ -25,6 +25,7 @@ from psyalign.pipeline.stages.judgements import (
     score_feedback,
     write_raters,
 )
+from psyalign.pipeline.stages.matrices import matrix, write_matrix, write_members
 from psyalign.pipeline.stages.reward_metrics import Judged, reward_metrics
 from psyalign.pipeline.stages.score_needs import has_rewards
 from psyalign.pipeline.stages.sft import fresh_scorer, loss_table
@@ -35,14 +36,11 @@ from psyalign.scorer import LoraScorer, LossRow, Training
 
 __all__ = [
     "Material",
-    "matrix",
     "require_frozen",
     "reward_material",
     "reward_start",
     "train_ensemble",
     "work",
-    "write_matrix",
-    "write_members",
 ]
 
 # What a stage leaves besides its results.
@@ -278,28 +276,3 @@ def _reference(run: Run, folder: Path, feedback: pd.DataFrame) -> None:
         feedback["response_id"],
         scorer.predict_log_proba(feedback, label="reference"),
     )
-
-
-def write_matrix(path: Path, ids: pd.Series, values: np.ndarray) -> None:
-    """Keep an (N, K) matrix, by response."""
-    table = pd.DataFrame(values, columns=[f"s{score}" for score in range(values.shape[1])])
-    table.insert(0, "response_id", ids.to_numpy())
-    write_parquet(path, table)
-
-
-def write_members(path: Path, ids: pd.Series, rewards: np.ndarray) -> None:
-    """Keep the members' rewards (M, N, K): response_id, member (from 1), s0, s1 …"""
-    tables = [
-        pd.DataFrame(values, columns=[f"s{score}" for score in range(values.shape[1])]).assign(
-            response_id=ids.to_numpy(), member=member
-        )
-        for member, values in enumerate(rewards, start=1)
-    ]
-    table = pd.concat(tables, ignore_index=True)
-    write_parquet(path, table[["response_id", "member", *tables[0].columns[:-2]]])
-
-
-def matrix(path: Path, ids: pd.Series) -> np.ndarray:
-    """Rows of a kept (N, K) matrix, in the order of `ids`."""
-    table = read_table(path).set_index("response_id")
-    return np.asarray(table.loc[ids].to_numpy(float))

@@ -11,7 +11,7 @@ from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.audit import Audit
 from psyalign.pipeline.stages.data import read_persons, read_texts
 from psyalign.pipeline.stages.gaps import yardstick
-from psyalign.pipeline.stages.reward import matrix
+from psyalign.pipeline.stages.matrices import matrix
 from psyalign.pipeline.stages.sample import flow_table, rubric_table
 from psyalign.pipeline.stages.score_needs import has_rewards
 from psyalign.pipeline.stages.scores import adapter_folder
