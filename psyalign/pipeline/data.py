@@ -83,6 +83,7 @@ def _dataset(study: Study, whole: ItemBank, bank: ItemBank) -> Dataset:
         lower_probability=plant.lower_probability,
         lower_by=plant.lower_by,
         true_rater=plant.true_rater or None,
+        panel_lower_probability=plant.panel_lower_probability,
     )
 
 

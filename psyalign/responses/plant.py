@@ -21,6 +21,8 @@ __all__ = ["plant_wording"]
 
 ATTRIBUTE = "variety"
 REFERENCE, FOCAL = "standard", "everyday"
+# What names a rater's draws in the hash: a study keeps its operational scores when a panel joins it.
+DRAWS = {"operational": "lower", "panel": "panel"}
 
 
 def plant_wording(
@@ -31,6 +33,7 @@ def plant_wording(
     lower_probability: float = 0.4,
     lower_by: int = 1,
     true_rater: str | None = None,
+    panel_lower_probability: float | None = None,
 ) -> Dataset:
     """Plant a bias against a wording into real data.
 
@@ -54,29 +57,37 @@ def plant_wording(
         Score points by which it is lowered, not below 0.
     true_rater : str, optional
         Rater whose scores are taken as true; None or "" for the adjudicated scores.
+    panel_lower_probability : float, optional
+        Adds a rater "panel" who shares the penalty: the true scores, lowered with this probability
+        in [0, 1] on focal responses drawn independently of the operational ones.
 
     Returns
     -------
     Dataset
         Origin "real answers, planted bias"; persons have a column `variety` ("standard",
-        "everyday"); raters are "true" and "operational"; responses without a true score
-        have no ratings.
+        "everyday"); raters are "true", "operational" and, where it was asked for, "panel";
+        responses without a true score have no ratings.
 
     Raises
     ------
     StudyError
         A setting is out of range, the data are not real, or an attribute `variety` exists.
     """
-    _check(dataset, share, lower_probability, lower_by)
+    penalties, panel = {"operational": lower_probability}, ""
+    if panel_lower_probability is not None:
+        penalties["panel"] = panel_lower_probability
+        panel = f", and those of the panel with probability {panel_lower_probability:g}"
+    _check(dataset, share, list(penalties.values()), lower_by)
     people = dataset.persons["person"]
     focal = {str(person) for person in people if unit_interval(seed, "plant", "focal", person) < share}
     persons = dataset.persons.assign(variety=_variety(people, focal))
     responses, alternates = _reworded(dataset.responses, focal)
     true = final_scores(dataset.ratings, true_rater)
-    operational = true.assign(score=_lowered(true, focal, seed, lower_probability, lower_by))
-    ratings = pd.concat(
-        [true.assign(rater="true"), operational.assign(rater="operational")], ignore_index=True
-    )
+    lowered = [
+        true.assign(rater=rater, score=_lowered(true, focal, seed, DRAWS[rater], probability, lower_by))
+        for rater, probability in penalties.items()
+    ]
+    ratings = pd.concat([true.assign(rater="true"), *lowered], ignore_index=True)
     return Dataset(
         responses=responses,
         alternates=alternates,
@@ -86,19 +97,20 @@ def plant_wording(
         notice=(
             f"The answers and true scores are real; the bias is planted: {len(focal)} of {len(people)} "
             f"persons had their answers rendered in an everyday wording by rules, and their operational "
-            f"scores lowered by {lower_by} with probability {lower_probability:g}."
+            f"scores lowered by {lower_by} with probability {lower_probability:g}{panel}."
         ),
     )
 
 
-def _check(dataset: Dataset, share: float, lower_probability: float, lower_by: int) -> None:
+def _check(dataset: Dataset, share: float, probabilities: list[float], lower_by: int) -> None:
     if not 0 < share < 1:
         raise StudyError(f"The focal share is {share:g}; it must lie between 0 and 1.", where="[plant] share")
-    if not 0 <= lower_probability <= 1:
-        raise StudyError(
-            f"The probability is {lower_probability:g}; it must lie between 0 and 1.",
-            where="[plant] lower_probability",
-        )
+    keys = ("lower_probability", "panel_lower_probability")
+    for key, probability in zip(keys, probabilities, strict=False):
+        if not 0 <= probability <= 1:
+            raise StudyError(
+                f"The probability is {probability:g}; it must lie between 0 and 1.", where=f"[plant] {key}"
+            )
     if lower_by < 1:
         raise StudyError(
             f"Scores are lowered by whole points of 1 or more, not by {lower_by}.", where="[plant] lower_by"
@@ -138,10 +150,12 @@ def _reworded(responses: pd.DataFrame, focal: set[str]) -> tuple[pd.DataFrame, p
     return primary[columns], alternates.loc[differs, columns].reset_index(drop=True)
 
 
-def _lowered(true: pd.DataFrame, focal: set[str], seed: int, probability: float, lower_by: int) -> list[int]:
+def _lowered(
+    true: pd.DataFrame, focal: set[str], seed: int, draw: str, probability: float, lower_by: int
+) -> list[int]:
     return [
         max(0, score - lower_by)
-        if person in focal and unit_interval(seed, "plant", "lower", person, item) < probability
+        if person in focal and unit_interval(seed, "plant", draw, person, item) < probability
         else score
         for person, item, score in zip(true["person"], true["item"], true["score"], strict=True)
     ]

@@ -85,13 +85,18 @@ class Simulation(Table):
 
 
 class Plant(Table):
-    """[plant]: a known bias put into real answers and scores, so that its removal can be measured."""
+    """[plant]: a known bias put into real answers and scores, so that its removal can be measured.
+
+    With `panel_lower_probability` there is a rater "panel" who shares the penalty, so that what feedback
+    from raters with the scorer's own bias does can be measured, too: ``[feedback] rater = "panel"``.
+    """
 
     kind: Literal["wording"] = "wording"
     share: Share = 0.5
     lower_probability: Probability = 0.4
     lower_by: Count = 1
     true_rater: str = ""
+    panel_lower_probability: Probability | None = None
 
 
 class Split(Table):

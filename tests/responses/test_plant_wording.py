@@ -89,6 +89,23 @@ def test_scores_are_lowered_for_the_focal_group_only(planted: Dataset) -> None:
     assert planted.ratings["score"].min() == 0
 
 
+def test_a_panel_that_shares_the_penalty(planted: Dataset) -> None:
+    shared = plant_wording(real(), 5, true_rater="ana", panel_lower_probability=0.2)
+    assert shared.raters == ["operational", "panel", "true"]
+    assert shared.notice.endswith("probability 0.4, and those of the panel with probability 0.2.")
+    scores = wide(shared)
+    before = wide(planted)[["true", "operational"]]
+    pd.testing.assert_frame_equal(scores[["true", "operational"]], before)
+    focal = scores[(scores["variety"] == "everyday") & (scores["true"] > 0)]
+    by_panel, operational = (focal["true"] - focal[rater] for rater in ("panel", "operational"))
+    assert set(by_panel) == {0, 1}
+    # about 670 responses: standard error .015 for the share, .039 for the correlation
+    assert abs(by_panel.mean() - 0.2) < 0.06
+    assert abs(np.corrcoef(by_panel, operational)[0, 1]) < 0.15
+    reference = scores[scores["variety"] == "standard"]
+    assert (reference["panel"] == reference["true"]).all()
+
+
 def test_certain_and_deeper_lowering_stops_at_zero() -> None:
     scores = wide(plant_wording(real(40), 5, lower_probability=1.0, lower_by=2, true_rater="ana"))
     focal = scores[scores["variety"] == "everyday"]
@@ -117,6 +134,7 @@ def test_order_of_rows_does_not_matter_and_the_seed_does() -> None:
         ({"share": 0.0}, "focal share"),
         ({"share": 1.0}, "focal share"),
         ({"lower_probability": 1.2}, "probability"),
+        ({"panel_lower_probability": -0.1}, "probability is -0.1"),
         ({"lower_by": 0}, "1 or more"),
         ({"true_rater": "carl"}, "no rater 'carl'"),
     ],
