@@ -124,7 +124,8 @@ def _type(column: pd.Series) -> str:
 
 def _files(tables: Mapping[str, pd.DataFrame], figures: Sequence[Figure]) -> Section:
     rows = [
-        (f"tables/{name}.csv, tables/{name}.json", f"{len(table)} rows") for name, table in tables.items()
+        (f"tables/{name}.csv, tables/{name}.json", f"{len(table)} row{'s' * (len(table) != 1)}")
+        for name, table in tables.items()
     ]
     rows += [(f"figures/{figure.name}.svg", "drawing") for figure in figures]
     note = (

@@ -17,10 +17,28 @@ from psyalign.report.figures.dif_forest import dif_forest
 from psyalign.report.figures.dif_plots import DifPlots, write_dif_plots
 from psyalign.report.figures.item_rows import distinct, effects
 from psyalign.report.figures.response_curves import response_curves
+from psyalign.report.figures.style import canvas, number_ticks
 from psyalign.report.figures.thresholds import threshold_effects
+from psyalign.report.numerals import real
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = '<script>alert(1)</script> & "$x$" \'\x00 Äpfel'
+
+
+@pytest.mark.parametrize(
+    ("limits", "shown"),
+    [((0.0, 1.0), ["0.00", "0.20"]), ((0.0, 0.012), ["0.000", "0.002"]), ((0.0, 0.15), ["0.000", "0.025"])],
+)
+def test_the_numbers_of_an_axis_tell_its_ticks_apart(limits: tuple[float, float], shown: list[str]) -> None:
+    with canvas(2) as (_, (axes,)):
+        axes.set_xlim(*limits)
+        axes.locator_params(axis="x", nbins=6)
+        number_ticks(axes.xaxis, real)
+        ticks = axes.get_xticks()
+        texts = axes.xaxis.get_major_formatter().format_ticks(list(ticks))
+    assert texts[:2] == shown
+    assert len(set(texts)) == len(texts)
+    assert [float(text) for text in texts] == pytest.approx(list(ticks))
 
 
 def table(size: int = 4, seed: int = 1) -> pd.DataFrame:

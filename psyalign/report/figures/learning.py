@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from psyalign.report.figures.style import AFTER, canvas, clean, short
+from psyalign.report.figures.style import AFTER, canvas, clean, number_ticks, short
 from psyalign.report.figures.svg import to_svg
 from psyalign.report.numerals import real
 
@@ -26,7 +26,7 @@ def learning_curves(
             place.plot(steps, losses, color=AFTER, linewidth=1.2, marker="." if len(points) < 3 else "")
             place.set_title(short(stage.removeprefix("align/"), 20), loc="left")
             place.locator_params(nbins=3)
-            place.yaxis.set_major_formatter(lambda value, _: real(value))
+            number_ticks(place.yaxis, real)
         figure.supxlabel("step" + (f"\n{origin}" if origin else ""), fontsize=9)
         figure.supylabel("loss", fontsize=9)
         return to_svg(figure, name, title, _describe(curves))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psyalign.report.facts import Estimate
-from psyalign.report.figures.style import AFTER, BEFORE, FAINT, GREY, INK, canvas, clean, short
+from psyalign.report.figures.style import AFTER, BEFORE, FAINT, GREY, INK, canvas, clean, number_ticks, short
 from psyalign.report.figures.svg import to_svg
 from psyalign.report.figures.tradeoff import MARKERS
 from psyalign.report.numerals import bounded, real
@@ -109,7 +109,7 @@ def _scale(axes: Axes, steps: Sequence[Step], index: int) -> None:
     axes.locator_params(axis="y", nbins=4)
     axes.xaxis.set_major_formatter(lambda value, _: real(value, 2 if widest > 0.05 else 3))
     axes.xaxis.set_major_locator(_ticks(widest))
-    axes.yaxis.set_major_formatter(lambda value, _: bounded(value) if index == 1 else real(value))
+    number_ticks(axes.yaxis, bounded if index == 1 else real)
 
 
 def _root(values: Any) -> Any:

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psyalign.report.facts import Estimate
-from psyalign.report.figures.style import AFTER, BEFORE, FAINT, GREY, INK, canvas, clean, wrapped
+from psyalign.report.figures.style import (
+    AFTER,
+    BEFORE,
+    FAINT,
+    GREY,
+    INK,
+    canvas,
+    clean,
+    number_ticks,
+    wrapped,
+)
 from psyalign.report.figures.svg import to_svg
 from psyalign.report.numerals import bounded, real
 
@@ -62,7 +72,7 @@ def _panel(axes: Axes, panel: Panel, roles: Sequence[str]) -> None:
         if found.value is not None:
             marker, fill = {"before": ("o", "white"), "after": ("s", colour)}.get(role, ("o", colour))
             axes.plot(found.value, position, marker, color=colour, markerfacecolor=fill, markersize=5.5)
-    axes.xaxis.set_major_formatter(lambda value, _: bounded(value) if panel.unit_bound else real(value))
+    number_ticks(axes.xaxis, bounded if panel.unit_bound else real)
     axes.locator_params(axis="x", nbins=3)
     axes.set_title(panel.heading, loc="left")
     axes.tick_params(axis="y", length=0)

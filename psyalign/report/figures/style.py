@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "canvas",
     "clean",
     "house_style",
+    "number_ticks",
     "short",
     "wrapped",
 ]
@@ -92,6 +94,18 @@ def canvas(
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
         yield figure, list(grid.flat)
+
+
+def number_ticks(axis: Axis, write: Callable[[float, int], str]) -> None:
+    """Write an axis's numbers with two decimals, or with as many as its ticks need to be told apart."""
+
+    def text(value: float, _: float) -> str:
+        ticks = axis.get_majorticklocs()
+        step = float(min(ticks[1:] - ticks[:-1])) if len(ticks) > 1 else 1.0
+        decimals = next((count for count in (2, 3, 4) if abs(round(step, count) - step) < 1e-3 * step), 5)
+        return write(value, decimals)
+
+    axis.set_major_formatter(text)
 
 
 def clean(text: object) -> str:

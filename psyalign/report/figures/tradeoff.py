@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psyalign.report.facts import Estimate
-from psyalign.report.figures.style import AFTER, BEFORE, GREY, INK, canvas, clean, short
+from psyalign.report.figures.style import AFTER, BEFORE, GREY, INK, canvas, clean, number_ticks, short
 from psyalign.report.figures.svg import to_svg
 from psyalign.report.numerals import bounded, real
 
@@ -60,8 +60,8 @@ def tradeoff(points: Sequence[ArmPoint], focal: str, *, name: str, origin: str, 
         for point in shown:
             _draw(axes, point)
         axes.margins(0.12, 0.12)
-        axes.yaxis.set_major_formatter(lambda value, _: bounded(value))
-        axes.xaxis.set_major_formatter(lambda value, _: real(value))
+        number_ticks(axes.yaxis, bounded)
+        number_ticks(axes.xaxis, real)
         axes.locator_params(axis="x", nbins=6)
         axes.locator_params(axis="y", nbins=6)
         axes.set_ylabel("agreement with human scores (QWK)")
