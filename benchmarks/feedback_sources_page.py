@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import html
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,9 @@ from psyalign.pipeline import load_study_data
 from psyalign.pipeline.collection import feedback_material
 from psyalign.responses import final_scores
 from psyalign.study import load_study
+
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "collect"))
+from simulated_raters import Form
 
 RATERS = {"mild": (-0.25, 0.03), "middling": (0.0, 0.03), "severe": (0.25, 0.08)}  # severity, rate of slips
 SLOPE = 6.0
@@ -43,12 +47,11 @@ def rate(home: Path, most: int) -> None:
         with TestClient(app, follow_redirects=True) as browser:
             browser.get(made.paths()[rater])
             page = browser.get("/").text
-            while '<form method="post" action="/answer"' in page:
-                fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
-                buttons = re.findall(r'name="answer" value="(same|different|\d)"', page)
+            while (form := Form.of(page)) is not None:
                 said = known.answer(page, severity, rng)
+                buttons = [text for text in form.answers if text in ("same", "different") or text.isdigit()]
                 answer = str(rng.choice(buttons)) if rng.random() < slips else said
-                page = browser.post("/answer", data=fields | {"answer": answer, "seconds": "5"}).text
+                page = browser.post("/answer", data=form.fields | {"answer": answer, "seconds": "5"}).text
     made.store.close()
 
 

@@ -1,7 +1,8 @@
 """Simulated raters who answer at the rating page, or the same questions without it: both say the same.
 
-Abilities, severities, slips and leanings are made up and known; nothing here is a finding. Tests of the page
-and `benchmarks/rater_recovery.py` share this file; it imports nothing from its own folder.
+Abilities, severities, slips and leanings are made up and known; nothing here is a finding. Tests of the page,
+`benchmarks/rater_recovery.py` and `benchmarks/feedback_sources_page.py` share this file; it imports nothing
+from its own folder.
 """
 
 from __future__ import annotations
