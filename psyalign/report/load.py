@@ -92,6 +92,7 @@ class RunTables:
     raters: pd.DataFrame
     rater_changes: pd.DataFrame
     ai_feedback: pd.DataFrame
+    asked: pd.DataFrame
     training: pd.DataFrame
     alignment_kl: pd.DataFrame
     alignment_tax: pd.DataFrame

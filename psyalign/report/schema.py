@@ -44,6 +44,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("kind", "source", "rater", "compared_with", "grouping", "level", "records", "n_persons", "n"),
         *("ties", "agreement", "kappa", "qwk", "mean_difference"),
     ),
+    "asked": (
+        *("grouping", "scores", "against", "reference", "focal", "difference", "low", "high", "n"),
+        *("n_reference", "n_focal", "reason"),
+    ),
     "training": ("stage", "step", "epoch", "loss"),
     "alignment_kl": (
         *("arm", "grouping", "level", "n", "kl", "kl_p95", "optimality_gap", "reward", "reward_change"),
@@ -142,9 +146,11 @@ VALIDITY = (
 # reward there is no reward model; runs of before the rater table are reported without it.
 # Without [choice] nothing was chosen. Runs of before flow and rubric are reported without them.
 # Where no rater was excluded or weighed there are no changes to tell; where no model judged, none of that.
+# Without scores in the feedback, and in runs of before the table, nothing is told of what they ask.
 OPTIONAL = frozenset(
     {
-        *("wording", "reward", "raters", "rater_changes", "ai_feedback", "choice", "flow", "rubric"),
+        *("wording", "reward", "raters", "rater_changes", "ai_feedback", "asked", "choice", "flow"),
+        "rubric",
         *DIAGNOSTICS,
         *VALIDITY,
     }

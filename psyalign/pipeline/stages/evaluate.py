@@ -13,6 +13,7 @@ from psyalign.foundation.seeds import derive_seed
 from psyalign.foundation.tables import write_parquet
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.ai_feedback import ai_feedback_table
+from psyalign.pipeline.stages.asked import asked_table
 from psyalign.pipeline.stages.audit import Audit, read_audit
 from psyalign.pipeline.stages.choice import choice_table
 from psyalign.pipeline.stages.diagnostics import diagnostic_tables
@@ -40,6 +41,7 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
         **diagnostic_tables(run, audit, agreement["agreement_intervals"]),
         **choice_table(run),
         **ai_feedback_table(run),
+        **asked_table(run),
         **validity_tables(run, audit, frames, gates),
     }
     tables["gates"] = gate_table(run, audit, tables, gates)
