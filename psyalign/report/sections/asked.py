@@ -41,8 +41,8 @@ def _said(tables: RunTables, group: Group) -> list[str]:
         said.append(
             f"Against the criterion they are {real(abs(row['difference']))} score points {word} for "
             f"{group.focal} than for {group.reference}: the raters hold a difference that the criterion does "
-            "not, and arms that learn from their scores are taught it. A judgement that two answers show the "
-            "same intention carries no level of scores, and does not teach it."
+            "not, and arms that learn from their scores are taught it. Judgements that two answers show the "
+            "same intention carry no level of scores."
         )
     return said
 
