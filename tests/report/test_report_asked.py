@@ -13,6 +13,7 @@ from psyalign.foundation.files import read_json
 from psyalign.foundation.tables import write_parquet
 from psyalign.report.content import Paragraph, Table
 from psyalign.report.load import load_run
+from psyalign.report.sections.limits import limits_section
 from psyalign.report.sections.raters import raters_section
 
 RunMaker = Callable[..., Path]
@@ -33,6 +34,11 @@ def told(run: Path, rows: list[tuple[Any, ...]], reason: str = "") -> tuple[str,
     return text, tables[0] if tables else None
 
 
+def limits(run: Path) -> str:
+    (bullets,) = limits_section(load_run(run)).blocks
+    return str(bullets)
+
+
 ASKS_MORE = ("feedback", "baseline", 0.0, 0.2, 0.2, 0.1, 0.3)
 ASKS_NOTHING = ("feedback", "baseline", 0.0, -0.02, -0.02, -0.1, 0.06)
 BIASED = ("feedback", "criterion", 0.0, -0.32, -0.32, -0.39, -0.25)
@@ -47,7 +53,10 @@ def test_feedback_that_asks_for_more_in_one_group(make_run: RunMaker) -> None:
 
 
 def test_raters_who_share_the_difference_are_named(make_run: RunMaker) -> None:
-    text, table = told(make_run(), [ASKS_NOTHING, BIASED])
+    run = make_run()
+    assert "hold a difference" not in limits(run)
+    text, table = told(run, [ASKS_NOTHING, BIASED])
+    assert "0.32 score points lower for" in limits(run)
     assert "ask for no change of the difference" in text
     assert "not asked to remove a bias" in text
     assert "0.32 score points lower for" in text and "are taught it" in text

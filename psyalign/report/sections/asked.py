@@ -8,7 +8,7 @@ from psyalign.report.content import Table, column
 from psyalign.report.load import Group, RunTables
 from psyalign.report.numerals import MISSING, count, finite, real
 
-__all__ = ["asked_table", "asked_text"]
+__all__ = ["asked_table", "asked_text", "shared_difference"]
 
 
 def asked_text(tables: RunTables) -> str:
@@ -36,15 +36,23 @@ def _said(tables: RunTables, group: Group) -> list[str]:
                 f"between {group.focal} and {group.reference} that can be told from none: what learns from "
                 "these scores alone is not asked to remove a bias between them."
             )
-    if (row := rows.get(("feedback", "criterion"))) is not None and (side := _side(row)):
-        word = "lower" if side < 0 else "higher"
-        said.append(
-            f"Against the criterion they are {real(abs(row['difference']))} score points {word} for "
-            f"{group.focal} than for {group.reference}: the raters hold a difference that the criterion does "
-            "not, and arms that learn from their scores are taught it. Judgements that two answers show the "
-            "same intention carry no level of scores."
-        )
-    return said
+    shared = shared_difference(tables, group)
+    return [*said, shared] if shared else said
+
+
+def shared_difference(tables: RunTables, group: Group) -> str | None:
+    """What is to be said where raters hold a difference between groups that the criterion does not."""
+    row = _rows(tables, group).get(("feedback", "criterion"))
+    side = 0 if row is None else _side(row)
+    if row is None or not side:
+        return None
+    word = "lower" if side < 0 else "higher"
+    return (
+        f"Against the criterion, the feedback’s scores are {real(abs(row['difference']))} score points "
+        f"{word} for {group.focal} than for {group.reference}: the raters hold a difference that the "
+        "criterion does not, and arms that learn from their scores are taught it. Judgements that two "
+        "answers show the same intention carry no level of scores."
+    )
 
 
 def asked_table(tables: RunTables) -> Table:

@@ -10,6 +10,7 @@ from psyalign.report.facts import agreement_row, estimate, one_row, summary_row
 from psyalign.report.load import MIN_DRAWS, RunTables
 from psyalign.report.numerals import bounded, count, finite, percent, real
 from psyalign.report.schema import JUDGED
+from psyalign.report.sections.asked import shared_difference
 from psyalign.report.sections.drawings import thresholds
 from psyalign.report.verdict import shrunk
 
@@ -22,8 +23,8 @@ def limits_section(tables: RunTables) -> Section:
     """One entry a limit; those that the run does not have are left out."""
     entries = (
         _origin(tables), _sample(tables), _noise(tables), _items(tables), _thresholds(tables), _matching(),
-        _spread(tables), _membership(tables), _reward(tables), _gap(tables), _ceiling(tables),
-        *_warnings(tables), _beyond(),
+        *_raters(tables), _spread(tables), _membership(tables), _reward(tables), _gap(tables),
+        _ceiling(tables), *_warnings(tables), _beyond(),
     )  # fmt: skip
     blocks: tuple[Block, ...] = (Bullets(tuple(entry for entry in entries if entry is not None)),)
     return Section("limits", "Limits", blocks)
@@ -141,6 +142,12 @@ def _matching() -> Entry:
         "items give a coarse, unreliable total, which can look like DIF where the groups differ in "
         "ability."
     )
+
+
+def _raters(tables: RunTables) -> list[Entry]:
+    """Where the feedback's scores hold a difference that the criterion does not."""
+    said = (shared_difference(tables, group) for group in tables.manifest.groups)
+    return [("Raters who hold a difference.", text) for text in said if text]
 
 
 def _spread(tables: RunTables) -> Entry | None:
