@@ -7,11 +7,12 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["Meter", "Task", "expected_reward", "load_task", "ordered_pairs", "save_task", "schedule"]
+__all__ = ["HeldOut", "Meter", "Task", "load_task", "ordered_pairs", "save_task", "schedule"]
 
 
 @dataclass
@@ -33,8 +34,12 @@ class Task:
         Judgements on each training response.
     batches : list of lists of int
         Training responses of each optimiser step, in order.
+    inner, epochs : int
+        PPO's updates on each batch; how often the responses are gone through, all of it in `batches`.
     evaluations : list of int
         After how many batches the held-out figure is taken.
+    shuffled : bool
+        TRL's PPO: batches of its own making, as its trainer draws them by default, not ours.
     adapter : str
         Safetensors file with LoRA's start, the same for both.
     layers : int
@@ -57,10 +62,12 @@ class Task:
     alpha: float
     layers: int
     inner: int
+    epochs: int
     seed: int
     bf16: bool
     weights: str
     evaluations: list[int]
+    shuffled: bool = False
 
     @property
     def n_pairs(self) -> int:
@@ -74,6 +81,11 @@ class Task:
     def passes(self) -> int:
         """How many updates each batch is for."""
         return self.inner if self.kind == "ppo" else 1
+
+    def fingerprint(self) -> str:
+        """What the figures depend on, but for the machine: all of it but where files lie."""
+        facts = {name: value for name, value in asdict(self).items() if name not in ("model", "adapter")}
+        return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def save_task(task: Task, path: Path) -> None:
@@ -90,15 +102,30 @@ def schedule(total: int) -> Callable[[int], float]:
     return lambda step: min((step + 1) / warm, max(0.0, (total - step) / max(1, total - warm)))
 
 
-def expected_reward(log_probs: np.ndarray, gold: list[list[float]]) -> float:
-    """Mean over held-out responses of the gold reward that the policy expects to get."""
-    return float((np.exp(log_probs) * np.asarray(gold)).sum(axis=1).mean())
+class HeldOut:
+    """The held-out figure of a policy, by its log-probabilities (N, K); first called with the reference's.
+
+    The gold reward that the policy expects to get; in PPO less β times its KL from the reference, which is
+    what both sides maximise: a policy that gives everybody the same score can have a good reward.
+    """
+
+    def __init__(self, task: Task):
+        self._gold, self._beta = np.asarray(task.held_gold), task.beta if task.kind == "ppo" else 0.0
+        self._reference: np.ndarray | None = None
+
+    def __call__(self, log_probs: np.ndarray) -> dict[str, float]:
+        if self._reference is None:
+            self._reference = log_probs
+        chances = np.exp(log_probs)
+        gold = float((chances * self._gold).sum(axis=1).mean())
+        kl = float((chances * (log_probs - self._reference)).sum(axis=1).mean())
+        return {"reward": gold - self._beta * kl, "gold": gold, "kl": kl}
 
 
-def ordered_pairs(rewards: np.ndarray, gold: list[list[float]]) -> float:
-    """Share of the pairs of score points of a response that `rewards` puts in gold's order."""
+def ordered_pairs(rewards: np.ndarray, gold: list[list[float]]) -> dict[str, float]:
+    """The held-out figure of a reward model: share of pairs of score points that it puts in gold's order."""
     mine, true = (table[:, :, None] - table[:, None, :] for table in (rewards, np.asarray(gold)))
-    return float(((mine > 0) + 0.5 * (mine == 0))[true > 0].mean())
+    return {"reward": float(((mine > 0) + 0.5 * (mine == 0))[true > 0].mean())}
 
 
 class Meter:
@@ -107,14 +134,14 @@ class Meter:
     Processor time is the measure that other programs on the machine hardly disturb.
     """
 
-    def __init__(self, evaluate: Callable[[], float], at: list[int]):
+    def __init__(self, evaluate: Callable[[], dict[str, float]], at: list[int]):
         self._evaluate, self._at = evaluate, set(at)
         self.steps: list[dict[str, float | None]] = []
         self._excluded = (0.0, 0.0)
 
     def start(self) -> None:
         self._began = (time.perf_counter(), time.process_time())
-        self.first = self._evaluate()
+        self.first = self._evaluate()["reward"]
         self._began = (time.perf_counter(), time.process_time())
 
     def step(self) -> None:
@@ -122,12 +149,12 @@ class Meter:
         now = (time.perf_counter(), time.process_time())
         wall, cpu = (a - b - c for a, b, c in zip(now, self._began, self._excluded, strict=True))
         number = len(self.steps) + 1
-        reward = self._evaluate() if number in self._at else None
+        figures = self._evaluate() if number in self._at else {"reward": None}
         after = (time.perf_counter(), time.process_time())
         self._excluded = tuple(  # type: ignore[assignment]
             old + b - a for old, a, b in zip(self._excluded, now, after, strict=True)
         )
-        self.steps.append({"step": number, "wall": wall, "cpu": cpu, "reward": reward})
+        self.steps.append({"step": number, "wall": wall, "cpu": cpu, **figures})
 
     def finish(self, **facts: object) -> None:
         """Print the result as the last line of standard output, for the program that started us."""

@@ -1,9 +1,9 @@
 """TRL's side of `alignment.py`; run by it, with TRL on PYTHONPATH.
 
-What could only slow TRL down is left out or mended in its favour: gradient checkpointing is off,
-batches are bucketed by length as ours are, nothing is logged or saved, the gold reward is looked
-up in PPO (a reward model would cost it one more forward pass an episode), the value model is
-adapted by LoRA only, and tokens other than score digits have probability 0 in PPO.
+What could only slow TRL down is left out or mended in its favour: gradient checkpointing is off, batches
+are ours, bucketed by length (PPO is run a second time with those that TRL draws), nothing is logged or
+saved, the gold reward is looked up in PPO (a reward model would cost it one more forward pass an episode),
+the value model is adapted by LoRA only, and tokens other than score digits have probability 0 in PPO.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from alignment_task import Meter, Task, expected_reward, load_task, ordered_pairs, schedule
+from alignment_task import HeldOut, Meter, Task, load_task, ordered_pairs, schedule
 
 NEVER = -1.0e4
 
@@ -56,7 +56,8 @@ def _dpo(task: Task) -> Meter:
     settings = DPOConfig(**_arguments(task), beta=task.beta, max_length=None)
     trainer = Trainer(model, args=settings, train_dataset=_data(rows), **_common(task))
     _start(trainer.model, task)
-    return _run(trainer, task, lambda: _policy_reward(trainer.model, task))
+    held_out = HeldOut(task)
+    return _run(trainer, task, lambda: held_out(_log_probs(trainer.model, task)))
 
 
 def _reward(task: Task) -> Meter:
@@ -89,6 +90,7 @@ def _reward(task: Task) -> Meter:
 
 def _ppo(task: Task) -> Meter:
     from peft import inject_adapter_in_model
+    from torch.utils.data import DataLoader
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
     from trl.experimental.ppo import PPOConfig, PPOTrainer
 
@@ -134,8 +136,12 @@ def _ppo(task: Task) -> Meter:
         eval_dataset=_data(rows[:size]),
         **common,
     )
+    if not task.shuffled:
+        ordered = DataLoader(trainer.train_dataset, size, collate_fn=trainer.data_collator, drop_last=True)
+        trainer.dataloader = trainer.accelerator.prepare(ordered)
     _start(trainer.policy_model, task)
-    return _run(trainer, task, lambda: _policy_reward(trainer.policy_model, task))
+    held_out = HeldOut(task)
+    return _run(trainer, task, lambda: held_out(_log_probs(trainer.policy_model, task)))
 
 
 class _Same:
@@ -261,15 +267,15 @@ def _start(model: Any, task: Task) -> None:
 def _run(trainer: Any, task: Task, evaluate: Any) -> Meter:
     from transformers import TrainerCallback
 
-    def held_out() -> float:
+    def figures() -> Any:
         training = trainer.model.training
         trainer.model.eval()
         with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=task.bf16):
-            reward = evaluate()
+            found = evaluate()
         trainer.model.train(training)
-        return float(reward)
+        return found
 
-    meter = Meter(held_out, task.evaluations)
+    meter = Meter(figures, task.evaluations)
 
     class Clock(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, *_: Any, **__: Any) -> None:
@@ -295,15 +301,16 @@ def _batches(prompts: list[list[int]], size: int = 8) -> Any:
         yield rows, ids, mask
 
 
-def _policy_reward(model: Any, task: Task) -> float:
+def _log_probs(model: Any, task: Task) -> np.ndarray:
+    """Of the score points of the held-out responses, (N, K)."""
     result = np.empty((len(task.held), len(task.digits)))
     for rows, ids, mask in _batches(task.held):
         logits = model(input_ids=ids, attention_mask=mask, logits_to_keep=1).logits[:, -1, task.digits]
         result[rows] = torch.log_softmax(logits.float(), dim=-1).double().numpy()
-    return expected_reward(result, task.held_gold)
+    return result
 
 
-def _order(model: Any, task: Task) -> float:
+def _order(model: Any, task: Task) -> dict[str, float]:
     """Share of held-out pairs in gold's order."""
     prompts = [[*prompt, digit] for prompt in task.held for digit in task.digits]
     rewards = np.empty(len(prompts))

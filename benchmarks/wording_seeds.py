@@ -4,11 +4,12 @@
     .venv/bin/python benchmarks/wording_seeds.py --pool          # the page again, from finished runs
 
 A seed plants the penalty, splits the persons and starts the training anew. For each, the study runs with
-the arms below and, for the curve, with fewer and with more feedback records; `wording_fairlearn.py` adds
-arms without feedback (fairlearn is fetched into psyalign's cache folder; --peers none leaves them out).
-Finished runs are skipped, so the same command goes on after an interruption. All figures are of audit
-persons, by one piece of code for all arms. Intervals are t intervals over seeds (n − 1 degrees of freedom):
-they hold what the plant, the split and the training do, though audit persons of two seeds overlap.
+the arms below and, for the curve, with fewer and with more feedback records, and once with scores by
+raters who share the penalty instead of true ones; `wording_fairlearn.py` adds arms without feedback
+(fairlearn is fetched into psyalign's cache folder; --peers none leaves them out). Finished runs are
+skipped, so the same command goes on after an interruption. All figures are of audit persons, by one piece
+of code for all arms. Intervals are t intervals over seeds (n − 1 degrees of freedom): they hold what the
+plant, the split and the training do, though audit persons of two seeds overlap.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ RECORDS = (25, 100, 1600)  # 1,600: nearly all answers of the same feedback pers
 ALL_RECORDS = 400
 COMPARED = (100, ALL_RECORDS, 1600)  # where the arms are compared in full
 PROBES = 1000
+TRUE, SHARED = (
+    "true",
+    "shared",
+)  # whose scores the feedback has: the truth, or a panel's that shares the penalty
+PANEL = ("plant.panel_lower_probability=0.4", 'feedback.rater="panel"')
 ARMS = ("baseline", "refit", "dpo", "equivalence", "refit+equivalence")
 FIGURES = {
     "mean_es": "mean ES",
@@ -83,6 +89,7 @@ def _run_seed(seed: int, options: argparse.Namespace) -> None:
                 shutil.copytree(whole / part, folder / part)
         changes = [f"feedback.max_responses={records}", f"feedback.max_equivalences={records}"]
         _study_run(folder, seed, ARMS, options.jobs, changes)
+    _study_run(STUDY / "runs" / f"seed-{seed}-shared", seed, ARMS, options.jobs, PANEL)
     if options.peers == "auto" and not (whole / "peers").exists():
         quiet(
             [sys.executable, str(HERE / "wording_fairlearn.py"), str(whole), str(seed)],
@@ -95,6 +102,7 @@ def _study_run(folder: Path, seed: int, arms: Sequence[str], jobs: int, changes:
     if (folder / "manifest.json").exists():
         return
     every = [f"study.seed={seed}", f"dif.wording_probes={PROBES}", f"align.arms={json.dumps(list(arms))}"]
+    every.append("reward.epochs=1")  # no arm here reads the reward model
     command = [sys.executable, "-m", "psyalign", "study", "run", str(STUDY), "--run", folder.name]
     for change in (*every, *changes):
         command += ["--set", change]
@@ -119,8 +127,9 @@ def _fairlearn() -> Path:
 
 def _figures_of_seed(seed: int) -> pd.DataFrame:
     rows = []
-    for records in (ALL_RECORDS, *RECORDS):
-        folder = STUDY / "runs" / (f"seed-{seed}" + ("" if records == ALL_RECORDS else f"-n{records}"))
+    kinds = [(ALL_RECORDS, TRUE, ""), *((count, TRUE, f"-n{count}") for count in RECORDS)]
+    for records, panel, name in (*kinds, (ALL_RECORDS, SHARED, "-shared")):
+        folder = STUDY / "runs" / f"seed-{seed}{name}"
         if not (folder / "tables").is_dir():
             continue
         paths = [
@@ -132,7 +141,8 @@ def _figures_of_seed(seed: int) -> pd.DataFrame:
         group = group.map({"standard": "reference", "everyday": "focal"})
         for path in paths:
             found = figures(read_table(path), human, group)
-            rows.append({"seed": seed, "records": records, "arm": path.parent.name} | found)
+            facts = {"seed": seed, "records": records, "panel": panel, "arm": path.parent.name}
+            rows.append(facts | found)
     return pd.DataFrame(rows)
 
 
@@ -169,22 +179,26 @@ def interval(values: np.ndarray) -> str:
 
 def _page(table: pd.DataFrame, seeds: Sequence[int]) -> str:
     parts = [f"{len(seeds)} seeds, mean and 95% t interval over seeds.", ""]
+    true, shared = (table[table["panel"] == panel] for panel in (TRUE, SHARED))
     for records in COMPARED:
-        parts += _comparison(table, records)
+        parts += _comparison(true, records, f"## With {records:,} records")
+    if len(shared):
+        heading = f"## With {ALL_RECORDS} records, scores by raters who share the penalty"
+        parts += _comparison(shared, ALL_RECORDS, heading)
     parts += [
         "## Over the number of feedback records (of each kind that an arm learns from)",
         "",
-        _curve(table),
+        _curve(true),
     ]
     return "\n".join(parts)
 
 
-def _comparison(table: pd.DataFrame, records: int) -> list[str]:
+def _comparison(table: pd.DataFrame, records: int, heading: str) -> list[str]:
     """The arms with so many records; those on frozen embeddings stand with ALL_RECORDS."""
     full = table[table["records"] == records]
     by = {arm: part.set_index("seed") for arm, part in full.groupby("arm", sort=False)}
     arms = [arm for arm in (*ARMS, *sorted(set(by) - set(ARMS))) if arm in by]
-    parts = [f"## With {records:,} records", "", _arm_table(by, arms), ""]
+    parts = [heading, "", _arm_table(by, arms), ""]
     for rival in ("refit", "dpo", *[arm for arm in arms if arm.startswith("frozen")]):
         if rival in by:
             parts += [
