@@ -183,7 +183,8 @@ def _page(table: pd.DataFrame, seeds: Sequence[int]) -> str:
     for records in COMPARED:
         parts += _comparison(true, records, f"## With {records:,} records")
     if len(shared):
-        heading = f"## With {ALL_RECORDS} records, scores by raters who share the penalty"
+        count = shared["seed"].nunique()
+        heading = f"## With {ALL_RECORDS} records, scores by raters who share the penalty ({count} seeds)"
         parts += _comparison(shared, ALL_RECORDS, heading)
     parts += [
         "## Over the number of feedback records (of each kind that an arm learns from)",
