@@ -32,9 +32,9 @@ def _said(tables: RunTables, group: Group) -> list[str]:
             )
         else:
             said.append(
-                f"By {group.attribute}, the scores of the feedback ask for no change of the difference "
-                f"between {group.focal} and {group.reference} that can be told from none: what learns from "
-                "these scores alone is not asked to remove a bias between them."
+                f"By {group.attribute}, what the scores of the feedback ask of {group.focal} beyond "
+                f"{group.reference} cannot be told from nothing ({_with_ends(row)} score points): whether "
+                "arms that learn from these scores alone are asked to close a gap between groups stays open."
             )
     shared = shared_difference(tables, group)
     return [*said, shared] if shared else said
@@ -60,7 +60,6 @@ def asked_table(tables: RunTables) -> Table:
     cells = []
     for group in tables.manifest.groups:
         for (scores, against), row in _rows(tables, group, all_of_them=True).items():
-            ends = f"[{real(row['low'], signed=True)}, {real(row['high'], signed=True)}]"
             known = finite(row["difference"]) is not None
             cells.append(
                 (
@@ -69,7 +68,7 @@ def asked_table(tables: RunTables) -> Table:
                     count(row["n"]) if known else MISSING,
                     real(row["reference"], signed=True),
                     real(row["focal"], signed=True),
-                    f"{real(row['difference'], signed=True)} {ends}" if known else str(row["reason"]),
+                    _with_ends(row) if known else str(row["reason"]),
                 )
             )
     return Table(
@@ -97,6 +96,11 @@ def _rows(
         for row in part.to_dict("records")
         if all_of_them or finite(row["difference"]) is not None
     }
+
+
+def _with_ends(row: dict[str, Any]) -> str:
+    difference, low, high = (real(row[name], signed=True) for name in ("difference", "low", "high"))
+    return f"{difference} [{low}, {high}]"
 
 
 def _side(row: dict[str, Any]) -> int:
