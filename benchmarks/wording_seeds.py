@@ -40,10 +40,8 @@ RECORDS = (25, 100, 1600)  # 1,600: nearly all answers of the same feedback pers
 ALL_RECORDS = 400
 COMPARED = (100, ALL_RECORDS, 1600)  # where the arms are compared in full
 PROBES = 1000
-TRUE, SHARED = (
-    "true",
-    "shared",
-)  # whose scores the feedback has: the truth, or a panel's that shares the penalty
+# Whose scores the feedback has: the truth, or those of a panel that shares the penalty.
+TRUE, SHARED = "true", "shared"
 PANEL = ("plant.panel_lower_probability=0.4", 'feedback.rater="panel"')
 ARMS = ("baseline", "refit", "dpo", "equivalence", "refit+equivalence")
 FIGURES = {

@@ -1,6 +1,5 @@
 """Feedback of raters: records, where they come from, and whether they hang together."""
 
-from psyalign.feedback.asked import AskedChange, asked_change
 from psyalign.feedback.derive import from_panel, from_second_scoring, limit_records
 from psyalign.feedback.equivalences import equivalences_from_alternates, equivalences_from_matched_answers
 from psyalign.feedback.graph import GraphReport, check_graph, check_records
@@ -11,14 +10,12 @@ from psyalign.feedback.tables import equivalence_table, preference_table, rating
 
 __all__ = [
     "AI",
-    "AskedChange",
     "Equivalence",
     "GraphReport",
     "Rating",
     "Record",
     "ResponsePreference",
     "ScorePreference",
-    "asked_change",
     "check_graph",
     "check_records",
     "equivalence_table",

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from psyalign.feedback import asked_change
+from psyalign.pipeline.stages.asked import asked_change
 
 
 def changes(rng: np.random.Generator, persons: int, delta: float) -> pd.DataFrame:
