@@ -163,7 +163,7 @@ def _stages(run: Run, inputs: dict[str, str]) -> list[Stage]:
             evaluate.work,
             part("dif", "groups", "feedback", "align", "gates") | {"after": run.study.report.primary_arm},
             needs,
-            version=4,
+            version=5,
         )
     )
     return stages

@@ -81,6 +81,7 @@ class RunTables:
     dif_changes: pd.DataFrame
     dif_summary: pd.DataFrame
     wording: pd.DataFrame
+    wording_items: pd.DataFrame
     distributions: pd.DataFrame
     arms: pd.DataFrame
     items: pd.DataFrame

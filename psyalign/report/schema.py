@@ -24,6 +24,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("max_high", "mean_abs_es", "change", "change_low", "change_high", "change_p"),
     ),
     "wording": ("arm", "effect", "low", "high", "n_pairs", "reduction"),
+    "wording_items": ("arm", "item", "n_pairs", "effect", "es", "low", "high", "reason"),
     "distributions": ("arm", "grouping", "level", "score", "count", "share"),
     "arms": (
         *("arm", "label", "what", "seconds", "trained_on", "feedback_records", "optimality_gap", "mean_kl"),
@@ -142,15 +143,16 @@ VALIDITY = (
     *("evaluation", "noninferiority", "fairness", "rater_bias", "impact", "decisions", "bias_audit", "gates"),
 )
 
-# Without other wordings of an answer there is no wording effect; without a learner that needs a
-# reward there is no reward model; runs of before the rater table are reported without it.
+# Without other wordings of an answer there is no wording effect; runs of before wording_items are reported
+# without it and without what "wording" says of the items. Without a learner that needs a reward there is no
+# reward model; runs of before the rater table are reported without it.
 # Without [choice] nothing was chosen. Runs of before flow and rubric are reported without them.
 # Where no rater was excluded or weighed there are no changes to tell; where no model judged, none of that.
 # Without scores in the feedback, and in runs of before the table, nothing is told of what they ask.
 OPTIONAL = frozenset(
     {
-        *("wording", "reward", "raters", "rater_changes", "ai_feedback", "asked", "choice", "flow"),
-        "rubric",
+        *("wording", "wording_items", "reward", "raters", "rater_changes", "ai_feedback", "asked", "choice"),
+        *("flow", "rubric"),
         *DIAGNOSTICS,
         *VALIDITY,
     }

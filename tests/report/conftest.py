@@ -76,6 +76,7 @@ def write_run(
         **_dif(means, groups, ids, random),
         "dif_summary": _summary(means, groups, es_change_width),
         "wording": _wording(means),
+        "wording_items": _wording_items(means, ids),
         "distributions": _distributions(arms, groups),
         "arms": _arms(arms, sd_ratio),
         "items": pd.DataFrame(
@@ -213,10 +214,22 @@ def _summary(means: dict[str, float], groups: dict[str, Any], width: float) -> p
 
 def _wording(means: dict[str, float]) -> pd.DataFrame:
     effects = {arm: 0.75 * mean for arm, mean in means.items()}
+    gone = {arm: 1 - abs(effect) / abs(effects["baseline"]) for arm, effect in effects.items()}
     return pd.DataFrame(
         {"arm": arm, "effect": effect, "low": effect - 0.012, "high": effect + 0.012, "n_pairs": 2400,
-         "reduction": np.nan if arm == "baseline" else 1 - abs(effect) / abs(effects["baseline"])}
+         "reduction": np.nan if arm == "baseline" else gone[arm], "mean_abs_es": abs(means[arm]),
+         "abs_reduction": gone[arm], "abs_reduction_low": gone[arm] - 0.02,
+         "abs_reduction_high": gone[arm] + 0.02}
         for arm, effect in effects.items()
+    )  # fmt: skip
+
+
+def _wording_items(means: dict[str, float], ids: list[str]) -> pd.DataFrame:
+    shifts = np.linspace(-0.05, 0.05, len(ids))
+    return pd.DataFrame(
+        {"arm": arm, "item": item, "n_pairs": 240, "effect": 1.1 * (mean + shift), "es": mean + shift,
+         "low": mean + shift - 0.03, "high": mean + shift + 0.03, "reason": ""}
+        for arm, mean in means.items() for item, shift in zip(ids, shifts, strict=True)
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from psyalign.pipeline.stages.dif import dif_tables
 from psyalign.pipeline.stages.gates import gate_table
 from psyalign.pipeline.stages.summaries import summary_tables
 from psyalign.pipeline.stages.validity import validity_tables
-from psyalign.pipeline.stages.wording import wording_effects
+from psyalign.pipeline.stages.wording import wording_tables
 from psyalign.study import Gates
 
 __all__ = ["work"]
@@ -36,7 +36,7 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
     tables = {
         **agreement,
         **dif_tables(run, audit, warnings),
-        "wording": wording_effects(run),
+        **wording_tables(run, audit.human),
         **summary_tables(run, audit),
         **diagnostic_tables(run, audit, agreement["agreement_intervals"]),
         **choice_table(run),

@@ -2,59 +2,154 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from psyalign.agreement.suppress import MIN_CELL
 from psyalign.foundation.seeds import generator
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.scores import audit_scores
 
-__all__ = ["wording_effects"]
+__all__ = ["WordingEffects", "wording_effects", "wording_tables"]
 
-COLUMNS = ["arm", "effect", "low", "high", "n_pairs", "reduction", "reduction_low", "reduction_high"]
+Array = npt.NDArray[np.float64]
+
+OVERALL = [
+    *("arm", "effect", "low", "high", "n_pairs", "reduction", "reduction_low", "reduction_high"),
+    *("mean_abs_es", "abs_reduction", "abs_reduction_low", "abs_reduction_high"),
+]
+TOO_FEW = f"fewer than {MIN_CELL} persons in both wordings"
+NO_SPREAD = "the human scores have no spread"
 
 
-def wording_effects(run: Run) -> pd.DataFrame:
-    """Mean difference in expected score, other wording minus neutral wording, within an answer.
+class WordingEffects(NamedTuple):
+    """Result of `wording_effects`: tables of arms, and of arms and items."""
 
-    Unlike DIF it compares an answer with itself, so persons' ability and the human scores add
-    no noise. `reduction` is 1 − |effect| / |effect of the baseline|. Intervals: percentile
-    bootstrap of persons, the same draws for all arms.
+    overall: pd.DataFrame
+    items: pd.DataFrame
+
+
+def wording_tables(run: Run, human: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Tables "wording" and "wording_items" of the audit answers that exist in two wordings.
 
     Returns
     -------
-    DataFrame
-        One row an arm; no rows if no audit answer has another wording or no wording is neutral.
+    dict of str to DataFrame
+        "wording" has no rows, and there is no "wording_items", if no audit answer has another wording
+        or none is neutral.
     """
     neutral = run.study.feedback.neutral_wording
-    differences = {arm: _differences(audit_scores(run, arm), neutral) for arm in run.study.align.arms}
-    if not neutral or not len(differences["baseline"]):
-        return pd.DataFrame({name: pd.Series(dtype="str" if name == "arm" else "float") for name in COLUMNS})
-    persons = sorted(differences["baseline"]["person"].unique())
-    rng = generator(run.study.study.seed, "wording", "bootstrap")
-    draws = rng.multinomial(len(persons), [1 / len(persons)] * len(persons), run.study.dif.bootstrap)
+    pairs: dict[str, pd.DataFrame] = {
+        arm: _pairs(audit_scores(run, arm), neutral) for arm in run.study.align.arms
+    }
+    if not neutral or not len(pairs["baseline"]):
+        return {"wording": pd.DataFrame({name: pd.Series(dtype="str" if name == "arm" else "float")
+                                         for name in OVERALL})}  # fmt: skip
+    found = wording_effects(
+        pairs,
+        human.groupby("item")["score"].std(ddof=1),
+        replicates=run.study.dif.bootstrap,
+        rng=generator(run.study.study.seed, "wording", "bootstrap"),
+    )
+    return {"wording": found.overall, "wording_items": found.items}
+
+
+def wording_effects(
+    pairs: Mapping[str, pd.DataFrame], sd: pd.Series, *, replicates: int, rng: np.random.Generator
+) -> WordingEffects:
+    """Mean difference in expected score, other wording minus neutral wording, within an answer.
+
+    Unlike DIF it compares an answer with itself, so persons' ability and the human scores add no noise. Where
+    groups are alike but for their wording, an item's effect in SDs of its human scores is the ES of DIF
+    that the scorer has in expectation.
+
+    Parameters
+    ----------
+    pairs : mapping of str to DataFrame
+        By arm, "baseline" among them: person, item and difference, of the same answers in every arm.
+    sd : Series
+        SD (ddof 1) of the human scores by item, in score points; taken as known.
+    replicates : int
+        Bootstrap samples of persons, the same for all arms.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    WordingEffects
+        `overall`: `effect` over all answers in score points with its 95% percentile interval (low, high);
+        `reduction`, 1 − |effect| / |effect of the baseline|, with its interval; `mean_abs_es`, the mean over
+        items of |es|, and `abs_reduction`, by how much of the baseline's that is less, with its interval.
+        Noise adds to a mean of sizes, most where little is left: `abs_reduction` errs to the low side.
+        `items`: `effect` in score points, `es` in SDs of the item's human scores with its interval; NaN, and
+        `reason` says why, where an item has too few persons or no spread.
+    """
+    first = pairs["baseline"]
+    persons = sorted(first["person"].unique())
+    items = sorted(first["item"].unique())
+    draws = rng.multinomial(len(persons), [1 / len(persons)] * len(persons), replicates)
     weights = np.vstack([np.ones(len(persons)), draws])
-    means = {arm: _means(table, persons, weights) for arm, table in differences.items()}
-    rows = []
-    for arm, values in means.items():
-        gone = 1 - np.abs(values) / np.abs(means["baseline"])
-        low, high = np.quantile(values[1:], [0.025, 0.975])
-        gone_low, gone_high = np.quantile(gone[1:], [0.025, 0.975])
-        rows.append([arm, values[0], low, high, len(differences[arm]), gone[0], gone_low, gone_high])
-    return pd.DataFrame(rows, columns=COLUMNS)
+    answers = _sums(first.assign(difference=1.0), persons, items)
+    few = (answers > 0).sum(axis=0) < MIN_CELL
+    known = sd.reindex(items).to_numpy(dtype=float)
+    scale = np.where(few | ~(known > 0), np.nan, known)
+    reason = np.where(few, TOO_FEW, np.where(known > 0, "", NO_SPREAD))
+    counts = weights @ answers
+    overall, effects, parts = {}, {}, []
+    for arm, table in pairs.items():
+        sums = weights @ _sums(table, persons, items)
+        overall[arm] = sums.sum(axis=1) / counts.sum(axis=1)
+        # a sample may hold nobody who answered an item
+        points = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+        effects[arm] = points / scale
+        low, high = _ends(effects[arm])
+        columns = {"n_pairs": answers.sum(axis=0).astype(int), "effect": points[0], "es": effects[arm][0]}
+        columns |= {"low": low, "high": high, "reason": reason}
+        parts.append(pd.DataFrame({"arm": arm, "item": items, **columns}))
+    rows = [_overall(arm, overall, effects, len(first)) for arm in pairs]
+    return WordingEffects(pd.DataFrame(rows, columns=OVERALL), pd.concat(parts, ignore_index=True))
 
 
-def _differences(scores: pd.DataFrame, neutral: str) -> pd.DataFrame:
-    """Person and difference for every pair of an answer in neutral and in other words."""
+def _overall(arm: str, overall: dict[str, Array], effects: dict[str, Array], answers: int) -> list[object]:
+    """A row of OVERALL."""
+    row: list[object] = [arm, overall[arm][0], *_ends(overall[arm]), answers]
+    known = ~np.isnan(effects[arm][0])
+    sizes = {name: _mean_size(effects[name][:, known]) for name in (arm, "baseline")}
+    for after, before in ((overall[arm], overall["baseline"]), (sizes[arm], sizes["baseline"])):
+        share = np.divide(np.abs(after), np.abs(before), out=np.full_like(after, np.nan), where=before != 0)
+        gone = 1 - share
+        row += [gone[0], *_ends(gone)]
+    row.insert(OVERALL.index("mean_abs_es"), sizes[arm][0])
+    return row
+
+
+def _mean_size(effects: Array) -> Array:
+    """Mean |effect| of each sample over the items that it has; NaN without any."""
+    known = ~np.isnan(effects)
+    total = np.where(known, np.abs(effects), 0).sum(axis=1)
+    nothing = np.full(len(effects), np.nan)
+    return np.asarray(np.divide(total, known.sum(axis=1), out=nothing, where=known.any(axis=1)))
+
+
+def _ends(samples: Array) -> Array:
+    """Ends of the 95% percentile interval: the first row is the estimate, the others are samples."""
+    known = np.where(np.isnan(samples[0]), 0.0, samples[1:])  # nanquantile warns where all are NaN
+    ends = np.nanquantile(known, [0.025, 0.975], axis=0)
+    return np.asarray(np.where(np.isnan(samples[0]), np.nan, ends), dtype=np.float64)
+
+
+def _pairs(scores: pd.DataFrame, neutral: str) -> pd.DataFrame:
+    """Person, item and difference for every pair of an answer in neutral and in other words."""
     plain = scores[scores["wording"] == neutral][["person", "item", "expected"]]
     other = scores[scores["wording"] != neutral][["person", "item", "expected"]]
     both = plain.merge(other, on=["person", "item"], suffixes=("_neutral", "_other"))
-    return pd.DataFrame(
-        {"person": both["person"], "difference": both["expected_other"] - both["expected_neutral"]}
-    )
+    return both[["person", "item"]].assign(difference=both["expected_other"] - both["expected_neutral"])
 
 
-def _means(table: pd.DataFrame, persons: list[str], weights: np.ndarray) -> np.ndarray:
-    by_person = table.groupby("person")["difference"].agg(["sum", "count"]).reindex(persons).to_numpy(float)
-    totals = weights @ by_person
-    return np.asarray(totals[:, 0] / totals[:, 1])
+def _sums(table: pd.DataFrame, persons: list[str], items: list[str]) -> Array:
+    """Sums of the differences, persons × items; 0 where there are none."""
+    wide = table.pivot_table(index="person", columns="item", values="difference", aggfunc="sum")
+    return wide.reindex(index=persons, columns=items).fillna(0.0).to_numpy(dtype=np.float64)

@@ -1,4 +1,4 @@
-"""DIF per item, before → after, with the human scores as reference."""
+"""Effect sizes per item, before → after: DIF, with the human scores as reference, or the wording effect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ GAP = 0.17  # distance of the two intervals of one item from its middle
 
 @dataclass(frozen=True)
 class ForestRow:
-    """One item: effect sizes in SD of the human scores, focal minus reference."""
+    """One item: effect sizes in SD of the human scores, focal minus reference.
+
+    `human` is the human scores' own; None where they have none, as of the wording effect.
+    """
 
     title: str
     human: float | None
@@ -48,7 +51,7 @@ def forest(
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(_axis_label(axes, focal) + (f"\n{origin}" if origin else ""))
-        _key(axes)
+        _key(axes, human=any(row.human is not None for row in rows))
         return to_svg(figure, name, title, _describe(order))
 
 
@@ -84,13 +87,16 @@ def _axis_label(axes: Axes, focal: str) -> str:
     return f"← lower for {short(focal, 16)} · effect size · higher →"
 
 
-def _key(axes: Axes) -> None:
+def _key(axes: Axes, *, human: bool) -> None:
     """Marks named above the drawing, in the order in which they lie in a row."""
     handles = [
         axes.plot([], [], "o", color=BEFORE, markerfacecolor="white", linestyle=DASHES, label="before")[0],
         axes.plot([], [], "s-", color=AFTER, label="after")[0],
-        axes.plot([], [], "|", color=HUMAN, markersize=11, markeredgewidth=1.4, label="human scores")[0],
     ]
+    if human:
+        handles += axes.plot(
+            [], [], "|", color=HUMAN, markersize=11, markeredgewidth=1.4, label="human scores"
+        )
     axes.legend(
         handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.995), ncols=3, frameon=False, fontsize=9,
         handlelength=2.2, columnspacing=1.4, borderpad=0,
@@ -105,4 +111,4 @@ def _describe(rows: Sequence[ForestRow]) -> str:
             parts.append(f"{clean(row.title)}: not estimable")
         else:
             parts.append(f"{clean(row.title)}: {before:.2f} before, {after:.2f} after")
-    return "Effect size of DIF per item. " + "; ".join(parts) + "."
+    return "Effect size per item. " + "; ".join(parts) + "."

@@ -57,7 +57,9 @@ def _key_figures(tables: RunTables) -> Table:
         _ratio_row(tables),
     ]
     if len(tables.wording):
-        rows.append(_wording_row(tables))
+        rows.append(_wording_row(tables, "effect", "Wording effect (score points)"))
+    if len(tables.wording_items):
+        rows.append(_wording_row(tables, "mean_abs_es", "Wording effect, mean |ES| over items"))
     return Table(
         "The numbers behind the verdict, on audit persons.",
         column("", "Human scores", "Before", "After", "Change", "95% interval"),
@@ -111,7 +113,7 @@ def _ratio_row(tables: RunTables) -> tuple[str, ...]:
     return ("Spread of scores (SD ratio to human)", "1.00", *values, MISSING, MISSING)
 
 
-def _wording_row(tables: RunTables) -> tuple[str, ...]:
+def _wording_row(tables: RunTables, figure: str, name: str) -> tuple[str, ...]:
     rows = [one_row(tables.wording, arm=arm) if arm else None for arm in (tables.before, tables.after)]
-    values = [real(None if row is None else row["effect"], 3) for row in rows]
-    return ("Wording effect (score points)", MISSING, *values, MISSING, MISSING)
+    values = [real(None if row is None else row[figure], 3) for row in rows]
+    return (name, MISSING, *values, MISSING, MISSING)
