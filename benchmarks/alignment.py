@@ -51,7 +51,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 from alignment_sides import PEERS, Kept, peer_folder
-from alignment_table import Result, compare, fastest, matmul_peaks, print_table, processor
+from alignment_table import Result, compare, fastest, matmul_peaks, processor, table
 from alignment_task import HeldOut, Meter, Task, load_task, ordered_pairs
 
 from psyalign.align import AlignSettings, ScoredFeedback, align
@@ -112,7 +112,7 @@ def main() -> None:
     if len(tried) > 1:
         rows.append(fastest("PPO, each side at what took it there soonest", tried))
     _print_machine(peaks, bf16, options, time.perf_counter() - began)
-    print_table(rows)
+    print(table(rows))
 
 
 def _both(case: Case, task: Task, folder: Path, peer: Path | None, kept: Kept) -> Result:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from markdown_table import markdown
 
-__all__ = ["Result", "compare", "fastest", "matmul_peaks", "print_table", "processor"]
+__all__ = ["Result", "compare", "fastest", "matmul_peaks", "processor", "table"]
 
 # The two sides round differently in bf16: DPO, whose gradients are the same, differed by .007.
 NOISE = 0.01
@@ -95,13 +96,13 @@ def _soonest(sides: Iterable[dict[str, Any]], level: float, key: str) -> float |
     return min(times, default=None)
 
 
-def print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Print the rows as Markdown."""
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows as Markdown; a dash where a row lacks a column."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
-    for row in rows:
-        cells = (row.get(name, "–") for name in columns)
-        print(f"| {' | '.join(f'{cell:.2f}' if isinstance(cell, float) else cell for cell in cells)} |")
+    values = [[row.get(name, "–") for name in columns] for row in rows]
+    return markdown(
+        columns, [[f"{cell:.2f}" if isinstance(cell, float) else cell for cell in row] for row in values]
+    )
 
 
 def matmul_peaks() -> dict[str, float]:

@@ -29,7 +29,8 @@ from pathlib import Path
 
 import pandas as pd
 from feedback_sources_page import rate
-from wording_seeds import PROBES, STUDY, figures, interval, markdown, quiet
+from markdown_table import markdown
+from wording_seeds import PROBES, STUDY, figures, interval, quiet
 
 from psyalign.feedback import Equivalence, Record, ScorePreference, read_records, write_records
 from psyalign.foundation.tables import read_table

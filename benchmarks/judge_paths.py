@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from llama_server import MODEL, free_port, gguf_file, llama_server, why_not
-from wording_seeds import markdown
+from markdown_table import markdown
 
 from psyalign.cli.failures import stop_on_sigterm
 from psyalign.feedback import (

@@ -4,8 +4,9 @@
     .venv/bin/python benchmarks/wording_seeds.py --pool          # the page again, from finished runs
 
 A seed plants the penalty, splits the persons and starts the training anew. For each, the study runs with
-the arms below and, for the curve, with fewer and with more feedback records, and once with scores by
-raters who share the penalty instead of true ones; `wording_fairlearn.py` adds arms without feedback
+the arms below and, for the curve, with fewer and with more feedback records; once with scores by
+raters who share the penalty instead of true ones, and once with all records of about 300 feedback persons
+instead of 157; `wording_fairlearn.py` adds arms without feedback
 (fairlearn is fetched into psyalign's cache folder; --peers none leaves them out). Finished runs are
 skipped, so the same command goes on after an interruption. All figures are of audit persons, by one piece
 of code for all arms. Intervals are t intervals over seeds (n − 1 degrees of freedom): they hold what the
@@ -26,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from markdown_table import markdown
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
@@ -38,21 +40,26 @@ STUDY = HERE.parent / "studies" / "mindca-wording"
 FAIRLEARN = ("fairlearn==0.15.0", "narwhals==2.29.0")
 RECORDS = (25, 100, 1600)  # 1,600: nearly all answers of the same feedback persons
 ALL_RECORDS = 400
-COMPARED = (100, ALL_RECORDS, 1600)  # where the arms are compared in full
+MOST = 3300  # more than 300 persons have
+COMPARED = (100, ALL_RECORDS, 1600, MOST)  # where the arms are compared in full
 PROBES = 1000
 # Whose scores the feedback has: the truth, or those of a panel that shares the penalty.
 TRUE, SHARED = "true", "shared"
 PANEL = ("plant.panel_lower_probability=0.4", 'feedback.rater="panel"')
+PERSONS = ("split.train=0.464", "split.feedback=0.286")  # 300 of 1,048; as many responses are trained on
 ARMS = ("baseline", "refit", "dpo", "equivalence", "refit+equivalence")
 FIGURES = {
     "mean_es": "mean ES",
     "wording": "wording effect",
     "mean_abs_es": "mean abs. ES",
+    "wording_es": "mean abs. ES of wording",
     "qwk": "QWK",
     "r": "r",
     "rmse": "RMSE",
     "sd_ratio": "SD ratio",
 }
+GONE = ("mean_es", "wording", "wording_es")  # of these the curve tells the share removed
+BIAS = ("mean_es", "wording", "mean_abs_es", "wording_es")
 
 
 def main() -> None:
@@ -85,15 +92,19 @@ def _run_seed(seed: int, options: argparse.Namespace) -> None:
         if not folder.exists():  # the same data and baseline: only the feedback differs
             for part in ("data", "sft", "scores/baseline"):
                 shutil.copytree(whole / part, folder / part)
-        changes = [f"feedback.max_responses={records}", f"feedback.max_equivalences={records}"]
-        _study_run(folder, seed, ARMS, options.jobs, changes)
+        _study_run(folder, seed, ARMS, options.jobs, _at_most(records))
     _study_run(STUDY / "runs" / f"seed-{seed}-shared", seed, ARMS, options.jobs, PANEL)
+    _study_run(STUDY / "runs" / f"seed-{seed}-p300", seed, ARMS, options.jobs, (*PERSONS, *_at_most(MOST)))
     if options.peers == "auto" and not (whole / "peers").exists():
         quiet(
             [sys.executable, str(HERE / "wording_fairlearn.py"), str(whole), str(seed)],
             options.jobs,
             path=_fairlearn(),
         )
+
+
+def _at_most(records: int) -> tuple[str, ...]:
+    return f"feedback.max_responses={records}", f"feedback.max_equivalences={records}"
 
 
 def _study_run(folder: Path, seed: int, arms: Sequence[str], jobs: int, changes: Sequence[str] = ()) -> None:
@@ -126,7 +137,7 @@ def _fairlearn() -> Path:
 def _figures_of_seed(seed: int) -> pd.DataFrame:
     rows = []
     kinds = [(ALL_RECORDS, TRUE, ""), *((count, TRUE, f"-n{count}") for count in RECORDS)]
-    for records, panel, name in (*kinds, (ALL_RECORDS, SHARED, "-shared")):
+    for records, panel, name in (*kinds, (ALL_RECORDS, SHARED, "-shared"), (MOST, TRUE, "-p300")):
         folder = STUDY / "runs" / f"seed-{seed}{name}"
         if not (folder / "tables").is_dir():
             continue
@@ -156,10 +167,12 @@ def figures(scores: pd.DataFrame, human: pd.DataFrame, group: pd.Series) -> dict
     plain = scores[scores["wording"] == "standard"][["person", "item", "expected"]]
     other = scores[scores["wording"] != "standard"][["person", "item", "expected"]]
     pairs = plain.merge(other, on=["person", "item"], suffixes=("", "_other"))
+    moved = pairs["expected_other"] - pairs["expected"]
     return {
         "mean_es": float(found["es"].mean()),
         "mean_abs_es": float(found["es"].abs().mean()),
-        "wording": float((pairs["expected_other"] - pairs["expected"]).mean()),
+        "wording": float(moved.mean()),
+        "wording_es": float((moved.groupby(pairs["item"]).mean() / sd).abs().mean()),
         "qwk": float(cohen_kappa_score(both["score"], both["modal"], weights="quadratic")),
         "r": float(np.corrcoef(both["score"], both["expected"])[0, 1]),
         "rmse": float(np.sqrt(((both["score"] - both["expected"]) ** 2).mean())),
@@ -179,7 +192,8 @@ def _page(table: pd.DataFrame, seeds: Sequence[int]) -> str:
     parts = [f"{len(seeds)} seeds, mean and 95% t interval over seeds.", ""]
     true, shared = (table[table["panel"] == panel] for panel in (TRUE, SHARED))
     for records in COMPARED:
-        parts += _comparison(true, records, f"## With {records:,} records")
+        heading = f"{records:,} records" if records < MOST else "all records of 300 persons (about 3,200)"
+        parts += _comparison(true, records, f"## With {heading}")
     if len(shared):
         count = shared["seed"].nunique()
         heading = f"## With {ALL_RECORDS} records, scores by raters who share the penalty ({count} seeds)"
@@ -225,14 +239,11 @@ def _against(by: dict[str, pd.DataFrame], arms: Sequence[str], rival: str) -> st
     for arm in arms:
         if arm in (rival, "baseline", "ceiling") or arm.startswith("frozen"):
             continue
-        nearer = {
-            name: by[arm][name].abs() - by[rival][name].abs()
-            for name in ("mean_es", "wording", "mean_abs_es")
-        }
+        nearer = {name: by[arm][name].abs() - by[rival][name].abs() for name in BIAS}
         better = {name: by[arm][name] - by[rival][name] for name in ("qwk", "r", "rmse")}
         rows.append([arm, *(interval(gap.dropna().to_numpy()) for gap in (nearer | better).values())])
-    names = ["abs. mean ES", "abs. wording effect", "mean abs. ES", "QWK", "r", "RMSE"]
-    return markdown(["arm", *names], rows)
+    names = ["abs. mean ES", "abs. wording effect", *(FIGURES[name] for name in BIAS[2:])]
+    return markdown(["arm", *names, "QWK", "r", "RMSE"], rows)
 
 
 def _gone(by: dict[str, pd.DataFrame], arms: Sequence[str]) -> str:
@@ -240,12 +251,9 @@ def _gone(by: dict[str, pd.DataFrame], arms: Sequence[str]) -> str:
     for arm in arms:
         if arm == "baseline" or arm.startswith("frozen"):
             continue
-        cells = [
-            interval((1 - by[arm][name].abs() / before[name].abs()).to_numpy())
-            for name in ("mean_es", "wording", "mean_abs_es")
-        ]
+        cells = [interval((1 - by[arm][name].abs() / before[name].abs()).to_numpy()) for name in BIAS]
         rows.append([arm, *cells, interval((by[arm]["qwk"] - before["qwk"]).to_numpy())])
-    return markdown(["arm", "mean ES", "wording effect", "mean abs. ES", "QWK minus the baseline's"], rows)
+    return markdown(["arm", *(FIGURES[name] for name in BIAS), "QWK minus the baseline's"], rows)
 
 
 def _curve(table: pd.DataFrame) -> str:
@@ -256,16 +264,12 @@ def _curve(table: pd.DataFrame) -> str:
             part, before = (some[some["arm"] == name].set_index("seed") for name in (arm, "baseline"))
             if len(part):
                 cells = [interval(part[name].to_numpy()) for name in ("mean_es", "wording", "qwk", "r")]
-                gone = (1 - part[name].abs() / before[name].abs() for name in ("mean_es", "wording"))
+                gone = (1 - part[name].abs() / before[name].abs() for name in GONE)
                 removed = [interval(share.dropna().to_numpy()) for share in gone]
-                rows.append([arm, str(records), str(len(part)), *cells, *removed])
-    columns = ["mean ES", "wording effect", "QWK", "r", "mean ES removed", "wording effect removed"]
+                number = f"{records:,}" if records < MOST else "all of 300 persons"
+                rows.append([arm, number, str(len(part)), *cells, *removed])
+    columns = ["mean ES", "wording effect", "QWK", "r", *(f"{FIGURES[name]} removed" for name in GONE)]
     return markdown(["arm", "records", "seeds", *columns], rows)
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 if __name__ == "__main__":
