@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from psyalign.foundation.errors import StudyError
@@ -23,6 +25,8 @@ ATTRIBUTE = "variety"
 REFERENCE, FOCAL = "standard", "everyday"
 # What names a rater's draws in the hash: a study keeps its operational scores when a panel joins it.
 DRAWS = {"operational": "lower", "panel": "panel"}
+# The key of [plant] that says how likely the rater lowers a score.
+KEYS = {"operational": "lower_probability", "panel": "panel_lower_probability"}
 
 
 def plant_wording(
@@ -77,7 +81,7 @@ def plant_wording(
     if panel_lower_probability is not None:
         penalties["panel"] = panel_lower_probability
         panel = f", and those of the panel with probability {panel_lower_probability:g}"
-    _check(dataset, share, list(penalties.values()), lower_by)
+    _check(dataset, share, penalties, lower_by)
     people = dataset.persons["person"]
     focal = {str(person) for person in people if unit_interval(seed, "plant", "focal", person) < share}
     persons = dataset.persons.assign(variety=_variety(people, focal))
@@ -102,14 +106,14 @@ def plant_wording(
     )
 
 
-def _check(dataset: Dataset, share: float, probabilities: list[float], lower_by: int) -> None:
+def _check(dataset: Dataset, share: float, penalties: Mapping[str, float], lower_by: int) -> None:
     if not 0 < share < 1:
         raise StudyError(f"The focal share is {share:g}; it must lie between 0 and 1.", where="[plant] share")
-    keys = ("lower_probability", "panel_lower_probability")
-    for key, probability in zip(keys, probabilities, strict=False):
+    for rater, probability in penalties.items():
         if not 0 <= probability <= 1:
             raise StudyError(
-                f"The probability is {probability:g}; it must lie between 0 and 1.", where=f"[plant] {key}"
+                f"The probability is {probability:g}; it must lie between 0 and 1.",
+                where=f"[plant] {KEYS[rater]}",
             )
     if lower_by < 1:
         raise StudyError(

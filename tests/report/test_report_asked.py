@@ -49,7 +49,7 @@ def test_feedback_that_asks_for_more_in_one_group(make_run: RunMaker) -> None:
     assert "ask to raise" in text and "0.20 score points more than" in text
     assert "Against the criterion" not in text
     assert table is not None
-    assert table.rows[0][1:] == ("feedback − baseline", "80", "0.00", "+0.20", "+0.20 [+0.10, +0.30]")
+    assert table.rows[0][1:] == ("feedback − baseline", "80", "0.00", "+0.20", "+0.20 [0.10, 0.30]")
 
 
 def test_raters_who_share_the_difference_are_named(make_run: RunMaker) -> None:
@@ -57,7 +57,7 @@ def test_raters_who_share_the_difference_are_named(make_run: RunMaker) -> None:
     assert "hold a difference" not in limits(run)
     text, table = told(run, [ASKS_NOTHING, BIASED])
     assert "0.32 score points lower for" in limits(run)
-    assert "cannot be told from nothing (−0.02 [−0.10, +0.06] score points)" in text
+    assert "cannot be told from nothing (−0.02 [−0.10, 0.06] score points)" in text
     assert "stays open" in text
     assert "0.32 score points lower for" in text and "are taught it" in text
     assert table is not None and len(table.rows) == 2

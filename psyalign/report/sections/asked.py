@@ -6,7 +6,7 @@ from typing import Any
 
 from psyalign.report.content import Table, column
 from psyalign.report.load import Group, RunTables
-from psyalign.report.numerals import MISSING, count, finite, real
+from psyalign.report.numerals import MISSING, count, finite, interval, real
 
 __all__ = ["asked_table", "asked_text", "shared_difference"]
 
@@ -99,8 +99,7 @@ def _rows(
 
 
 def _with_ends(row: dict[str, Any]) -> str:
-    difference, low, high = (real(row[name], signed=True) for name in ("difference", "low", "high"))
-    return f"{difference} [{low}, {high}]"
+    return f"{real(row['difference'], signed=True)} {interval(row['low'], row['high'])}"
 
 
 def _side(row: dict[str, Any]) -> int:
