@@ -37,6 +37,17 @@ def test_several_raters_have_a_table(make_run: RunMaker) -> None:
     assert table.columns[-1].title == "Harder on focal: variety"  # type: ignore[attr-defined]
 
 
+def test_the_table_counts_the_kinds_that_anyone_judged(make_run: RunMaker) -> None:
+    run = with_raters(make_run(), 2)
+    path = run / "tables" / "raters.parquet"
+    found = pd.read_parquet(path)
+    write_parquet(path, found.assign(score_preferences=0, response_preferences=0, equivalences=[0, 40]))
+    table = captions(run)["The raters of the feedback."]
+    heads = [column.title for column in table.columns]  # type: ignore[attr-defined]
+    assert heads[:4] == ["Rater", "Ratings", "Same intention", "Severity (SE)"]
+    assert [row[2] for row in table.rows] == ["0", "40"]  # type: ignore[attr-defined]
+
+
 def test_one_rater_or_an_older_run_has_none(make_run: RunMaker) -> None:
     run = make_run()
     (run / "tables" / "raters.parquet").unlink(missing_ok=True)

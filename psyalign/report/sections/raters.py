@@ -50,6 +50,13 @@ TERMS = (
     ),
 )
 LEANING_LEVEL = 0.05
+# What raters may say, and its heading; a run of before the last has no count of it.
+KINDS = {
+    "ratings": "Ratings",
+    "score_preferences": "Score preferences",
+    "response_preferences": "Response preferences",
+    "equivalences": "Same intention",
+}
 
 
 def raters_section(tables: RunTables) -> Section:
@@ -216,13 +223,16 @@ def _feedback(tables: RunTables) -> Table:
 
 
 def _raters(tables: RunTables) -> Table:
-    """Who judged how: only with two raters or more can a rater be compared with the others."""
+    """Who judged how, and how often, of the kinds that anyone judged.
+
+    Only with two raters or more can a rater be compared with the others.
+    """
     leanings = [str(name) for name in tables.raters.columns if str(name).startswith("drf[")]
+    said = [kind for kind in KINDS if kind in tables.raters and (tables.raters[kind] > 0).any()]
     rows = tuple(
-        (str(row["rater"]), count(row["ratings"]), count(row["score_preferences"]),
-         count(row["response_preferences"]), _with_error(row["severity"], row["severity_se"]),
-         real(row["discrimination"]), within(right_order(row)), bounded(row["agreement"]),
-         *(_marked(row, name) for name in leanings))
+        (str(row["rater"]), *(count(row[kind]) for kind in said),
+         _with_error(row["severity"], row["severity_se"]), real(row["discrimination"]),
+         within(right_order(row)), bounded(row["agreement"]), *(_marked(row, name) for name in leanings))
         for row in _records(tables.raters)
     )  # fmt: skip
     note = ""
@@ -236,7 +246,7 @@ def _raters(tables: RunTables) -> Table:
     return Table(
         "The raters of the feedback.",
         column(
-            *("Rater", "Ratings", "Score preferences", "Response preferences", "Severity (SE)"),
+            *("Rater", *(KINDS[kind] for kind in said), "Severity (SE)"),
             *("Discrimination", "Right order", "Agreement"),
             *(f"Harder on focal: {name[4:-1]}" for name in leanings),
         ),
