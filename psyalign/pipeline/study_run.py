@@ -163,7 +163,7 @@ def _stages(run: Run, inputs: dict[str, str]) -> list[Stage]:
             evaluate.work,
             part("dif", "groups", "feedback", "align", "gates") | {"after": run.study.report.primary_arm},
             needs,
-            version=5,
+            version=6,
         )
     )
     return stages

@@ -94,6 +94,7 @@ class RunTables:
     rater_changes: pd.DataFrame
     ai_feedback: pd.DataFrame
     asked: pd.DataFrame
+    denied: pd.DataFrame
     training: pd.DataFrame
     alignment_kl: pd.DataFrame
     alignment_tax: pd.DataFrame

@@ -49,6 +49,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("grouping", "scores", "against", "reference", "focal", "difference", "low", "high", "n"),
         *("n_reference", "n_focal", "reason"),
     ),
+    "denied": ("same", "denied", "difference", "low", "high", "n", "n_denied", "n_persons", "reason"),
     "training": ("stage", "step", "epoch", "loss"),
     "alignment_kl": (
         *("arm", "grouping", "level", "n", "kl", "kl_p95", "optimality_gap", "reward", "reward_change"),
@@ -148,11 +149,12 @@ VALIDITY = (
 # reward model; runs of before the rater table are reported without it.
 # Without [choice] nothing was chosen. Runs of before flow and rubric are reported without them.
 # Where no rater was excluded or weighed there are no changes to tell; where no model judged, none of that.
-# Without scores in the feedback, and in runs of before the table, nothing is told of what they ask.
+# Without scores in the feedback, and in runs of before the table, nothing is told of what they ask; without a
+# denial that two wordings of one answer say the same, nothing of denials.
 OPTIONAL = frozenset(
     {
         *("wording", "wording_items", "reward", "raters", "rater_changes", "ai_feedback", "asked", "choice"),
-        *("flow", "rubric"),
+        *("flow", "rubric", "denied"),
         *DIAGNOSTICS,
         *VALIDITY,
     }

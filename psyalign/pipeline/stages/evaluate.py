@@ -16,6 +16,7 @@ from psyalign.pipeline.stages.ai_feedback import ai_feedback_table
 from psyalign.pipeline.stages.asked import asked_table
 from psyalign.pipeline.stages.audit import Audit, read_audit
 from psyalign.pipeline.stages.choice import choice_table
+from psyalign.pipeline.stages.denied import denied_table
 from psyalign.pipeline.stages.diagnostics import diagnostic_tables
 from psyalign.pipeline.stages.dif import dif_tables
 from psyalign.pipeline.stages.gates import gate_table
@@ -42,6 +43,7 @@ def work(run: Run, folder: Path) -> Mapping[str, Any]:
         **choice_table(run),
         **ai_feedback_table(run),
         **asked_table(run),
+        **denied_table(run),
         **validity_tables(run, audit, frames, gates),
     }
     tables["gates"] = gate_table(run, audit, tables, gates)

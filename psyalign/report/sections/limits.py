@@ -11,6 +11,7 @@ from psyalign.report.load import MIN_DRAWS, RunTables
 from psyalign.report.numerals import bounded, count, finite, percent, real
 from psyalign.report.schema import JUDGED
 from psyalign.report.sections.asked import shared_difference
+from psyalign.report.sections.denied import denied_far_apart
 from psyalign.report.sections.drawings import thresholds
 from psyalign.report.verdict import shrunk
 
@@ -145,9 +146,11 @@ def _matching() -> Entry:
 
 
 def _raters(tables: RunTables) -> list[Entry]:
-    """Where the feedback's scores hold a difference that the criterion does not."""
+    """Where feedback scores hold a difference that the criterion does not, or denials follow the scorer."""
     said = (shared_difference(tables, group) for group in tables.manifest.groups)
-    return [("Raters who hold a difference.", text) for text in said if text]
+    found = [("Raters who hold a difference.", text) for text in said if text]
+    denied = denied_far_apart(tables)
+    return [*found, ("Raters who deny what the scorer tells apart.", denied)] if denied else found
 
 
 def _spread(tables: RunTables) -> Entry | None:

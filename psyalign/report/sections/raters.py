@@ -13,6 +13,7 @@ from psyalign.report.figures.rows import Panel, estimate_rows
 from psyalign.report.load import RunTables
 from psyalign.report.numerals import MISSING, bounded, count, finite, percent, real
 from psyalign.report.sections.asked import asked_table, asked_text
+from psyalign.report.sections.denied import denied_text
 from psyalign.report.sections.drawings import Z_95, mark
 from psyalign.report.sections.rater_care import (
     CARE_TERMS,
@@ -73,6 +74,8 @@ def raters_section(tables: RunTables) -> Section:
             blocks.append(Terms(TERMS))
     if len(tables.asked):
         blocks += [Paragraph(asked_text(tables)), asked_table(tables)]
+    if len(tables.denied):
+        blocks.append(Paragraph(denied_text(tables)))
     if len(tables.rater_changes):
         blocks += [Paragraph(policy_text(tables)), changes_table(tables)]
     return Section("raters", "Raters and feedback", tuple(blocks))
