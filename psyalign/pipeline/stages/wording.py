@@ -22,6 +22,8 @@ OVERALL = [
     *("arm", "effect", "low", "high", "n_pairs", "reduction", "reduction_low", "reduction_high"),
     *("mean_abs_es", "abs_reduction", "abs_reduction_low", "abs_reduction_high"),
 ]
+ITEMS = ["arm", "item", "n_pairs", "effect", "es", "low", "high", "reason"]
+TEXT = {"arm", "item", "reason"}
 TOO_FEW = f"fewer than {MIN_CELL} persons in both wordings"
 NO_SPREAD = "the human scores have no spread"
 
@@ -39,16 +41,14 @@ def wording_tables(run: Run, human: pd.DataFrame) -> dict[str, pd.DataFrame]:
     Returns
     -------
     dict of str to DataFrame
-        "wording" has no rows, and there is no "wording_items", if no audit answer has another wording
-        or none is neutral.
+        No rows if no audit answer has another wording or none is neutral.
     """
     neutral = run.study.feedback.neutral_wording
     pairs: dict[str, pd.DataFrame] = {
         arm: _pairs(audit_scores(run, arm), neutral) for arm in run.study.align.arms
     }
     if not neutral or not len(pairs["baseline"]):
-        return {"wording": pd.DataFrame({name: pd.Series(dtype="str" if name == "arm" else "float")
-                                         for name in OVERALL})}  # fmt: skip
+        return {"wording": _nothing(OVERALL), "wording_items": _nothing(ITEMS)}
     found = wording_effects(
         pairs,
         human.groupby("item")["score"].std(ddof=1),
@@ -108,9 +108,14 @@ def wording_effects(
         low, high = _ends(effects[arm])
         columns = {"n_pairs": answers.sum(axis=0).astype(int), "effect": points[0], "es": effects[arm][0]}
         columns |= {"low": low, "high": high, "reason": reason}
-        parts.append(pd.DataFrame({"arm": arm, "item": items, **columns}))
+        parts.append(pd.DataFrame({"arm": arm, "item": items, **columns}, columns=ITEMS))
     rows = [_overall(arm, overall, effects, len(first)) for arm in pairs]
     return WordingEffects(pd.DataFrame(rows, columns=OVERALL), pd.concat(parts, ignore_index=True))
+
+
+def _nothing(columns: list[str]) -> pd.DataFrame:
+    """The table without rows."""
+    return pd.DataFrame({name: pd.Series(dtype="str" if name in TEXT else "float") for name in columns})
 
 
 def _overall(arm: str, overall: dict[str, Array], effects: dict[str, Array], answers: int) -> list[object]:
