@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from psyalign.pipeline.stages.asked import asked_change
+from tests.pipeline.sandwich import by_hand
 
 
 def changes(rng: np.random.Generator, persons: int, delta: float) -> pd.DataFrame:
@@ -26,17 +26,7 @@ def changes(rng: np.random.Generator, persons: int, delta: float) -> pd.DataFram
 def test_the_sandwich_by_hand() -> None:
     table = changes(np.random.default_rng(3), 60, 0.2)
     found = asked_change(table["change"], table["focal"], table["item"], table["person"])
-    design = np.column_stack([table["focal"], pd.get_dummies(table["item"])]).astype(float)
-    bread = np.linalg.inv(design.T @ design)
-    beta = bread @ design.T @ table["change"].to_numpy()
-    left = table["change"].to_numpy() - design @ beta
-    meat = np.zeros_like(bread)
-    for rows in table.groupby("person").indices.values():
-        score = design[rows].T @ left[rows]
-        meat += np.outer(score, score)
-    n, k, people = len(table), design.shape[1], table["person"].nunique()
-    variance = (bread @ meat @ bread)[0, 0] * people / (people - 1) * (n - 1) / (n - k)
-    half = stats.t.ppf(0.975, people - 1) * math.sqrt(variance)
+    beta, half = by_hand(table["change"], table["focal"], table["item"], table["person"])
     assert found.difference == pytest.approx(beta[0], abs=1e-10)
     assert (found.low, found.high) == pytest.approx((beta[0] - half, beta[0] + half), abs=1e-8)
     shares = table["item"].value_counts(normalize=True).sort_index().to_numpy()

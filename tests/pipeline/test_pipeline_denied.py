@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from psyalign.feedback import Equivalence, write_records
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.denied import denied_gap, denied_table
+from tests.pipeline.sandwich import by_hand
 
 Change = Callable[..., None]
 Perform = Callable[..., Run]
@@ -35,17 +35,7 @@ def judged(rng: np.random.Generator, persons: int, delta: float) -> pd.DataFrame
 def test_the_sandwich_by_hand() -> None:
     table = judged(np.random.default_rng(3), 60, 0.2)
     found = denied_gap(table["gap"], table["denied"], table["item"], table["person"])
-    design = np.column_stack([table["denied"], pd.get_dummies(table["item"])]).astype(float)
-    bread = np.linalg.inv(design.T @ design)
-    beta = bread @ design.T @ table["gap"].to_numpy()
-    left = table["gap"].to_numpy() - design @ beta
-    meat = np.zeros_like(bread)
-    for rows in table.groupby("person").indices.values():
-        score = design[rows].T @ left[rows]
-        meat += np.outer(score, score)
-    n, k, people = len(table), design.shape[1], 60
-    variance = (bread @ meat @ bread)[0, 0] * people / (people - 1) * (n - 1) / (n - k)
-    half = stats.t.ppf(0.975, people - 1) * math.sqrt(variance)
+    beta, half = by_hand(table["gap"], table["denied"], table["item"], table["person"])
     assert found.difference == pytest.approx(beta[0], abs=1e-10)
     assert (found.low, found.high) == pytest.approx((beta[0] - half, beta[0] + half), abs=1e-8)
     shares = table["item"].value_counts(normalize=True).sort_index().to_numpy()

@@ -15,7 +15,7 @@ from psyalign.dif.rater_bias import ALL_ITEMS
 from psyalign.foundation.tables import read_table
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.data import group_of, read_persons, read_scores, read_texts
-from psyalign.pipeline.stages.matrices import matrix
+from psyalign.pipeline.stages.matrices import expected_scores
 
 __all__ = ["AskedChange", "asked_change", "asked_table"]
 
@@ -64,8 +64,7 @@ def asked_table(run: Run) -> dict[str, pd.DataFrame]:
         return {}
     texts = read_texts(run)[["response_id", "person", "item"]]
     judged = scores[["response_id", "score"]].merge(texts, on="response_id", validate="one_to_one")
-    probabilities = np.exp(matrix(run.path("reward", "reference.parquet"), judged["response_id"]))
-    judged[BASELINE] = probabilities @ np.arange(probabilities.shape[1])
+    judged[BASELINE] = expected_scores(run.path("reward", "reference.parquet"), judged["response_id"])
     judged = judged.rename(columns={"score": FEEDBACK})
     criterion = read_scores(run, "criterion", "feedback")[["person", "item", "score"]]
     both = judged.merge(criterion.rename(columns={"score": CRITERION}), on=["person", "item"])

@@ -12,7 +12,7 @@ from psyalign.agreement.suppress import MIN_CELL
 from psyalign.pipeline.run import Run
 from psyalign.pipeline.stages.data import read_texts
 from psyalign.pipeline.stages.feedback_records import feedback_tables
-from psyalign.pipeline.stages.matrices import matrix
+from psyalign.pipeline.stages.matrices import expected_scores
 
 __all__ = ["DeniedGap", "denied_gap", "denied_table"]
 
@@ -63,7 +63,8 @@ def denied_table(run: Run) -> dict[str, pd.DataFrame]:
     judged = judged[judged["person_a"] == judged["person_b"]]
     if judged["same"].all():
         return {}
-    first, second = (_expected(run, judged[f"response_{side}"]) for side in ("a", "b"))
+    baseline = run.path("reward", "reference.parquet")
+    first, second = (expected_scores(baseline, judged[f"response_{side}"]) for side in ("a", "b"))
     found = denied_gap(np.abs(first - second), ~judged["same"], judged["item"], judged["person_a"])
     return {"denied": pd.DataFrame([found._asdict()])}
 
@@ -111,9 +112,3 @@ def denied_gap(
     # residuals of least squares sum to 0, so that this is the mean of the item effects
     same = float(table["gap"].mean() - difference * table["denied"].mean())
     return DeniedGap(same, same + difference, difference, low, high, *counts)
-
-
-def _expected(run: Run, ids: pd.Series) -> npt.NDArray[np.float64]:
-    """Expected scores by the frozen baseline."""
-    chances = np.exp(matrix(run.path("reward", "reference.parquet"), ids))
-    return np.asarray(chances @ np.arange(chances.shape[1]))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from psyalign.foundation.tables import read_table, write_parquet
 
-__all__ = ["matrix", "member_matrices", "write_matrix", "write_members"]
+__all__ = ["expected_scores", "matrix", "member_matrices", "write_matrix", "write_members"]
 
 
 def write_matrix(path: Path, ids: pd.Series, values: np.ndarray) -> None:
@@ -35,6 +35,12 @@ def matrix(path: Path, ids: pd.Series) -> np.ndarray:
     """Rows of a kept (N, K) matrix, in the order of `ids`."""
     table = read_table(path).set_index("response_id")
     return np.asarray(table.loc[ids].to_numpy(float))
+
+
+def expected_scores(path: Path, ids: pd.Series) -> np.ndarray:
+    """Expected scores (N,) from kept log-probabilities, in the order of `ids`."""
+    probabilities = np.exp(matrix(path, ids))
+    return np.asarray(probabilities @ np.arange(probabilities.shape[1]))
 
 
 def member_matrices(path: Path, ids: pd.Series) -> np.ndarray:
