@@ -20,19 +20,29 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from markdown_table import markdown
-from wording_seeds import BIAS, FIGURES, PANEL, PROBES, STUDY, figures, interval, quiet
+from wording_seeds import (
+    BIAS,
+    FIGURES,
+    PANEL,
+    PROBES,
+    STUDY,
+    figures,
+    interval,
+    start_from,
+    study_run,
+    truth,
+)
 
 from psyalign.feedback import Equivalence, write_records
 from psyalign.foundation.tables import read_table
+from psyalign.pipeline.stages.matrices import expected_scores
 
 HERE = Path(__file__).parent
 RUNS = STUDY / "runs"
@@ -78,8 +88,7 @@ def _run_seed(seed: int, jobs: int) -> None:
         folder = RUNS / f"seed-{seed}-{kind}"
         if (folder / "manifest.json").exists():
             continue
-        for part in ("data", "sft", "scores/baseline"):
-            shutil.copytree(start / part, folder / part, dirs_exist_ok=True)
+        start_from(start, folder)
         records = folder / "said.jsonl"
         write_records(records, said)
         settings = [
@@ -91,10 +100,7 @@ def _run_seed(seed: int, jobs: int) -> None:
             f'feedback.records="{records.relative_to(STUDY)}"',
             'feedback.equivalence="records"',
         ]
-        command = [sys.executable, "-m", "psyalign", "study", "run", str(STUDY), "--run", folder.name]
-        for setting in settings:
-            command += ["--set", setting]
-        quiet(command, jobs)
+        study_run(STUDY, folder.name, settings, jobs)
 
 
 def _judged(start: Path, rng: np.random.Generator) -> dict[str, list[Equivalence]]:
@@ -116,9 +122,9 @@ def _pairs(start: Path) -> pd.DataFrame:
     """Feedback persons' answers in both wordings, and how differently the baseline scores them."""
     texts = read_table(start / "data" / "texts.parquet")
     texts = texts[texts["split"] == "feedback"][["response_id", "person", "item", "wording"]]
-    chances = read_table(start / "reward" / "reference.parquet").set_index("response_id")
-    expected = np.exp(chances.to_numpy()) @ np.arange(chances.shape[1])
-    texts = texts.merge(pd.Series(expected, chances.index, name="expected").reset_index(), on="response_id")
+    texts = texts.assign(
+        expected=expected_scores(start / "reward" / "reference.parquet", texts["response_id"])
+    )
     plain, other = texts[texts["wording"] == NEUTRAL], texts[texts["wording"] != NEUTRAL]
     both = plain.merge(other, on=["person", "item"], suffixes=("", "_other"))
     return both.assign(gap=both["expected_other"] - both["expected"])
@@ -147,9 +153,7 @@ def _figures_of_seed(seed: int) -> list[dict[str, object]]:
         folder = RUNS / f"seed-{seed}-{kind}"
         if not (folder / "manifest.json").exists():
             continue
-        human = read_table(folder / "data" / "criterion.parquet")
-        group = read_table(folder / "data" / "persons.parquet").set_index("person")["variety"]
-        group = group.map({NEUTRAL: "reference", "everyday": "focal"})
+        human, group = truth(folder)
         for arm in ("baseline", "equivalence"):
             found = figures(read_table(folder / "scores" / arm / "scores.parquet"), human, group)
             rows.append({"seed": seed, "said": kind, "arm": arm} | found)
@@ -160,8 +164,8 @@ def _page(table: pd.DataFrame) -> str:
     by = {kind: part.set_index("seed") for kind, part in table.groupby("said", sort=False)}
     before = {kind: part[part["arm"] == "baseline"] for kind, part in by.items()}
     after = {kind: part[part["arm"] == "equivalence"] for kind, part in by.items()}
-    rows = [["baseline", *_cells(before["right"], FIGURES)]]
-    rows += [[kind, *_cells(part, FIGURES)] for kind, part in after.items()]
+    rows = [["baseline", *_cells(before["right"])]]
+    rows += [[kind, *_cells(part)] for kind, part in after.items()]
     gone = [
         [kind, *(interval((1 - part[name].abs() / before[kind][name].abs()).to_numpy()) for name in BIAS),
          interval((part["qwk"] - before[kind]["qwk"]).to_numpy())]
@@ -190,8 +194,8 @@ def _page(table: pd.DataFrame) -> str:
     )
 
 
-def _cells(part: pd.DataFrame, names: Sequence[str] | dict[str, str]) -> list[str]:
-    return [interval(part[name].to_numpy()) for name in names]
+def _cells(part: pd.DataFrame) -> list[str]:
+    return [interval(part[name].to_numpy()) for name in FIGURES]
 
 
 def _gaps(after: pd.DataFrame, rival: pd.DataFrame) -> list[pd.Series]:

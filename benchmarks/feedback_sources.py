@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from itertools import product
@@ -30,7 +29,7 @@ from pathlib import Path
 import pandas as pd
 from feedback_sources_page import rate
 from markdown_table import markdown
-from wording_seeds import PROBES, STUDY, figures, interval, quiet
+from wording_seeds import PROBES, STUDY, figures, interval, quiet, start_from, study_run, truth
 
 from psyalign.feedback import Equivalence, Record, ScorePreference, read_records, write_records
 from psyalign.foundation.tables import read_table
@@ -39,7 +38,6 @@ from psyalign.judge import WORDINGS
 HERE = Path(__file__).parent
 SOURCES = ("panel", "page", "file", "ai")
 PATHS = ("rlaif", "equivalence", "wordings")  # of the judge
-BASELINE = ("data", "sft", "scores/baseline")
 COLUMNS = ("mean_es", "wording", "qwk")
 RULES = 7  # of psyalign's wordings, made by rules; the two others would have the judge write
 POINTS = 2  # questions that connect the three score points of an answer
@@ -116,14 +114,11 @@ def _study_run(
     home: Path, source: str, arms: Sequence[str], changes: Sequence[str], options: argparse.Namespace
 ) -> None:
     folder = home / "runs" / source
-    if source != "panel" and not folder.exists():  # the same data and baseline: only the feedback differs
-        for part in BASELINE:
-            shutil.copytree(home / "runs" / "panel" / part, folder / part)
+    if source != "panel":
+        start_from(home / "runs" / "panel", folder)
     every = [f"dif.wording_probes={PROBES}", "reward.epochs=1"]
-    command = ["study", "run", str(home), "--run", source]
-    for change in (*every, f"align.arms={json.dumps(['baseline', *arms])}", *changes):
-        command += ["--set", change]
-    _psyalign(command, options)
+    settings = (*every, f"align.arms={json.dumps(['baseline', *arms])}", *changes)
+    study_run(home, source, settings, options.jobs)
 
 
 def _psyalign(command: Sequence[str], options: argparse.Namespace) -> None:
@@ -185,9 +180,7 @@ def _figures_of_seed(seed: int) -> list[dict[str, object]]:
         folder = _home(seed) / "runs" / source
         if not (folder / "manifest.json").exists():
             continue
-        human = read_table(folder / "data" / "criterion.parquet")
-        group = read_table(folder / "data" / "persons.parquet").set_index("person")["variety"]
-        group = group.map({"standard": "reference", "everyday": "focal"})
+        human, group = truth(folder)
         learned = read_table(folder / "tables" / "arms.parquet").set_index("arm")["feedback_records"]
         for arm, records in learned.items():
             scores = read_table(folder / "scores" / str(arm) / "scores.parquet")

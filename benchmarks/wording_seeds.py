@@ -89,9 +89,7 @@ def _run_seed(seed: int, options: argparse.Namespace) -> None:
     _study_run(whole, seed, ARMS, options.jobs)
     for records in RECORDS:
         folder = STUDY / "runs" / f"seed-{seed}-n{records}"
-        if not folder.exists():  # the same data and baseline: only the feedback differs
-            for part in ("data", "sft", "scores/baseline"):
-                shutil.copytree(whole / part, folder / part)
+        start_from(whole, folder)
         _study_run(folder, seed, ARMS, options.jobs, _at_most(records))
     _study_run(STUDY / "runs" / f"seed-{seed}-shared", seed, ARMS, options.jobs, PANEL)
     _study_run(STUDY / "runs" / f"seed-{seed}-p300", seed, ARMS, options.jobs, (*PERSONS, *_at_most(MOST)))
@@ -112,9 +110,20 @@ def _study_run(folder: Path, seed: int, arms: Sequence[str], jobs: int, changes:
         return
     every = [f"study.seed={seed}", f"dif.wording_probes={PROBES}", f"align.arms={json.dumps(list(arms))}"]
     every.append("reward.epochs=1")  # no arm here reads the reward model
-    command = [sys.executable, "-m", "psyalign", "study", "run", str(STUDY), "--run", folder.name]
-    for change in (*every, *changes):
-        command += ["--set", change]
+    study_run(STUDY, folder.name, (*every, *changes), jobs)
+
+
+def start_from(run: Path, folder: Path) -> None:
+    """Give a run that is not there yet another's data and baseline: only the feedback differs."""
+    if not folder.exists():
+        for part in ("data", "sft", "scores/baseline"):
+            shutil.copytree(run / part, folder / part)
+
+
+def study_run(study: Path, run: str, settings: Sequence[str], jobs: int) -> None:
+    command = [sys.executable, "-m", "psyalign", "study", "run", str(study), "--run", run]
+    for setting in settings:
+        command += ["--set", setting]
     quiet(command, jobs)
 
 
@@ -145,14 +154,19 @@ def _figures_of_seed(seed: int) -> pd.DataFrame:
             *sorted(folder.glob("scores/*/scores.parquet")),
             *sorted(folder.glob("peers/*/scores.parquet")),
         ]
-        human = read_table(folder / "data" / "criterion.parquet")
-        group = read_table(folder / "data" / "persons.parquet").set_index("person")["variety"]
-        group = group.map({"standard": "reference", "everyday": "focal"})
+        human, group = truth(folder)
         for path in paths:
             found = figures(read_table(path), human, group)
             facts = {"seed": seed, "records": records, "panel": panel, "arm": path.parent.name}
             rows.append(facts | found)
     return pd.DataFrame(rows)
+
+
+def truth(folder: Path) -> tuple[pd.DataFrame, pd.Series]:
+    """A run's true scores, and each person's group."""
+    group = read_table(folder / "data" / "persons.parquet").set_index("person")["variety"]
+    group = group.map({"standard": "reference", "everyday": "focal"})
+    return read_table(folder / "data" / "criterion.parquet"), group
 
 
 def figures(scores: pd.DataFrame, human: pd.DataFrame, group: pd.Series) -> dict[str, float]:

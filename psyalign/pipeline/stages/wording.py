@@ -98,18 +98,25 @@ def wording_effects(
     scale = np.where(few | ~(known > 0), np.nan, known)
     reason = np.where(few, TOO_FEW, np.where(known > 0, "", NO_SPREAD))
     counts = weights @ answers
-    overall, effects, parts = {}, {}, []
+    overall, sizes, parts = {}, {}, []
     for arm, table in pairs.items():
         sums = weights @ _sums(table, persons, items)
         overall[arm] = sums.sum(axis=1) / counts.sum(axis=1)
         # a sample may hold nobody who answered an item
         points = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
-        effects[arm] = points / scale
-        low, high = _ends(effects[arm])
-        columns = {"n_pairs": answers.sum(axis=0).astype(int), "effect": points[0], "es": effects[arm][0]}
+        effects = points / scale
+        sizes[arm] = _mean_size(effects[:, ~np.isnan(scale)])
+        low, high = _ends(effects)
+        columns = {"n_pairs": answers.sum(axis=0).astype(int), "effect": points[0], "es": effects[0]}
         columns |= {"low": low, "high": high, "reason": reason}
         parts.append(pd.DataFrame({"arm": arm, "item": items, **columns}, columns=ITEMS))
-    rows = [_overall(arm, overall, effects, len(first)) for arm in pairs]
+    rows = []
+    for arm, means in overall.items():
+        low, high = _ends(means)
+        row = {"arm": arm, "effect": means[0], "low": low, "high": high, "n_pairs": len(first)}
+        row |= _gone("reduction", means, overall["baseline"])
+        row |= {"mean_abs_es": sizes[arm][0]} | _gone("abs_reduction", sizes[arm], sizes["baseline"])
+        rows.append(row)
     return WordingEffects(pd.DataFrame(rows, columns=OVERALL), pd.concat(parts, ignore_index=True))
 
 
@@ -118,17 +125,11 @@ def _nothing(columns: list[str]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype="str" if name in TEXT else "float") for name in columns})
 
 
-def _overall(arm: str, overall: dict[str, Array], effects: dict[str, Array], answers: int) -> list[object]:
-    """A row of OVERALL."""
-    row: list[object] = [arm, overall[arm][0], *_ends(overall[arm]), answers]
-    known = ~np.isnan(effects[arm][0])
-    sizes = {name: _mean_size(effects[name][:, known]) for name in (arm, "baseline")}
-    for after, before in ((overall[arm], overall["baseline"]), (sizes[arm], sizes["baseline"])):
-        share = np.divide(np.abs(after), np.abs(before), out=np.full_like(after, np.nan), where=before != 0)
-        gone = 1 - share
-        row += [gone[0], *_ends(gone)]
-    row.insert(OVERALL.index("mean_abs_es"), sizes[arm][0])
-    return row
+def _gone(name: str, after: Array, before: Array) -> dict[str, float]:
+    """1 − |after| / |before| under `name`, and its interval."""
+    share = np.divide(np.abs(after), np.abs(before), out=np.full_like(after, np.nan), where=before != 0)
+    low, high = _ends(1 - share)
+    return {name: 1 - share[0], f"{name}_low": low, f"{name}_high": high}
 
 
 def _mean_size(effects: Array) -> Array:

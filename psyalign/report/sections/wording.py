@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from typing import Any
+
 from psyalign.report.content import Block, Figure, Paragraph, Section, Table, column
 from psyalign.report.facts import Estimate, estimate, one_row
 from psyalign.report.figures.forest import ForestRow, forest
@@ -36,20 +39,26 @@ def wording_section(tables: RunTables) -> Section | None:
     return Section("wording", "Wording effect", tuple(blocks))
 
 
+def _by_arm(
+    tables: RunTables, cells: Callable[[dict[Hashable, Any]], tuple[str, ...]]
+) -> tuple[tuple[tuple[str, ...], ...], frozenset[int]]:
+    """Rows of `cells` behind the arm's name, and the places of those called before and after."""
+    records = tables.wording.to_dict("records")
+    rows = tuple((tables.label(str(row["arm"])), *cells(row)) for row in records)
+    return rows, frozenset(at for at, row in enumerate(records) if role(tables, str(row["arm"])))
+
+
 def _arms(tables: RunTables) -> Table:
-    rows, stressed = [], []
-    for position, row in enumerate(tables.wording.to_dict("records")):
-        arm = str(row["arm"])
-        reduction = MISSING if arm == tables.before else percent(row["reduction"])
-        ends = interval(row["low"], row["high"], 3)
-        rows.append((tables.label(arm), real(row["effect"], 3), ends, reduction, count(row["n_pairs"])))
-        if role(tables, arm):
-            stressed.append(position)
+    def cells(row: dict[Hashable, Any]) -> tuple[str, ...]:
+        gone = MISSING if row["arm"] == tables.before else percent(row["reduction"])
+        return real(row["effect"], 3), interval(row["low"], row["high"], 3), gone, count(row["n_pairs"])
+
+    rows, stressed = _by_arm(tables, cells)
     return Table(
         "Wording effect by arm.",
         column("Arm", "Effect", "95% interval", "Share of the baseline’s effect removed", "Answer pairs"),
-        tuple(rows),
-        emphasis=frozenset(stressed),
+        rows,
+        emphasis=stressed,
         note="Other wording minus neutral wording. Share removed: by size, whatever the direction; negative "
         "where the effect grew.",
         source="wording.csv",
@@ -58,21 +67,19 @@ def _arms(tables: RunTables) -> Table:
 
 def _sizes(tables: RunTables) -> Table:
     """Mean |ES| over items by arm, and how much of the baseline's is gone."""
-    rows, stressed = [], []
-    for position, row in enumerate(tables.wording.to_dict("records")):
-        arm = str(row["arm"])
+
+    def cells(row: dict[Hashable, Any]) -> tuple[str, ...]:
         gone, low, high = (percent(row[f"abs_reduction{end}"]) for end in ("", "_low", "_high"))
-        unknown = arm == tables.before or MISSING in (gone, low, high)
-        removed = (MISSING, MISSING) if unknown else (gone, f"[{low}, {high}]")
-        rows.append((tables.label(arm), real(row["mean_abs_es"], 3), *removed))
-        if role(tables, arm):
-            stressed.append(position)
+        unknown = row["arm"] == tables.before or MISSING in (gone, low, high)
+        return real(row["mean_abs_es"], 3), *((MISSING, MISSING) if unknown else (gone, f"[{low}, {high}]"))
+
+    rows, stressed = _by_arm(tables, cells)
     known = tables.wording_items[tables.wording_items["arm"] == tables.before]
     return Table(
         "Size of the wording effect over items, by arm.",
         column("Arm", "Mean |ES|", "Share of the baseline’s removed", "95% interval"),
-        tuple(rows),
-        emphasis=frozenset(stressed),
+        rows,
+        emphasis=stressed,
         note=f"Mean over {known['es'].notna().sum()} items. Effects of items in opposite directions do not "
         "cancel here. Noise adds to a mean of sizes, most where little is left: the share errs to the low "
         "side. Intervals: bootstrap of persons.",
